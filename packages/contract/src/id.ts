@@ -1,0 +1,31 @@
+/** A video's id: `video_` and a UUIDv7 (RFC 9562), so that ids sort by the time they were made. */
+export type VideoId = `video_${string}`;
+
+const VIDEO_ID = /^video_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+export const isVideoId = (text: string): text is VideoId => VIDEO_ID.test(text);
+
+/** The last millisecond an id was made in, and how many were made in it: keeps one process's ids in order. */
+let last = { ms: 0, sequence: 0 };
+
+/**
+ * Makes a new id. Ids of one process ascend even within a millisecond: the 12 bits after the version are
+ * a counter (RFC 9562, section 6.2, method 1), seeded low so that it has room.
+ * @param nowMs milliseconds since 1970
+ */
+export function newVideoId(nowMs: number): VideoId {
+  const random = crypto.getRandomValues(new Uint8Array(10));
+  last = nextTick(nowMs, random);
+  const time = last.ms.toString(16).padStart(12, "0");
+  const counter = last.sequence.toString(16).padStart(3, "0");
+  const variant = ((random[2] ?? 0) & 0x3f) | 0x80;
+  const tail = [variant, ...random.subarray(3)].map((byte) => byte.toString(16).padStart(2, "0"));
+  const hex = `${time}7${counter}${tail.join("")}`;
+  return `video_${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+}
+
+function nextTick(nowMs: number, random: Uint8Array) {
+  if (nowMs > last.ms) return { ms: nowMs, sequence: (((random[0] ?? 0) << 8) | (random[1] ?? 0)) & 0x3ff };
+  if (last.sequence < 0xfff) return { ms: last.ms, sequence: last.sequence + 1 };
+  return { ms: last.ms + 1, sequence: 0 };
+}

@@ -1,0 +1,240 @@
+import { z } from "zod";
+import { chargedSchema, failureSchema } from "./failure.ts";
+import { requestSchema, videoIdSchema } from "./request.ts";
+import type { Status } from "./lifecycle.ts";
+
+/** Milliseconds since 1970. */
+const atSchema = z.number().int().nonnegative();
+
+/** The version of the record's shape: a newer one is set aside, never guessed at. */
+export const recordSchemaVersion = 1;
+
+/** One upstream x one model. */
+export const laneSchema = z.object({ upstream: z.string(), model: z.string() });
+export type Lane = z.infer<typeof laneSchema>;
+
+/** What became of a POST: decided in `upstream/src/outcome.ts`. */
+export const attemptOutcomeSchema = z.enum([
+  "accepted",
+  "refused",
+  "in_doubt",
+  "adopted",
+  "created_nothing",
+  "given_up",
+]);
+export type AttemptOutcome = z.infer<typeof attemptOutcomeSchema>;
+
+/**
+ * One paid POST. Those proved not to have created anything (not sent, throttled) leave no attempt behind,
+ * only a count in `setbacks`.
+ */
+export const attemptSchema = z.object({
+  number: z.number().int().positive(),
+  upstream: z.string(),
+  intentAt: atSchema,
+  /** After this time the POST may no longer be sent. */
+  postBy: atSchema,
+  endedAt: atSchema.optional(),
+  outcome: attemptOutcomeSchema.optional(),
+  task: z.string().optional(),
+  charged: chargedSchema,
+});
+export type Attempt = z.infer<typeof attemptSchema>;
+
+/** The upstream's own job. */
+export const taskSchema = z.object({
+  upstream: z.string(),
+  id: z.string(),
+  acceptedAt: atSchema,
+  /** 0 to 100, as reported; information, never a verdict. */
+  progress: z.number().min(0).max(100).optional(),
+  completedAt: atSchema.optional(),
+  /** When the upstream deletes its file; absent: it did not say. */
+  expiresAt: atSchema.optional(),
+  /** Where the upstream says the bytes are, if not at its content call. */
+  contentUrl: z.string().optional(),
+});
+export type Task = z.infer<typeof taskSchema>;
+
+/** Why a queued video waits. */
+export const waitReasonSchema = z.enum(["lane_full", "throttled", "not_sent", "account", "unserved"]);
+export type WaitReason = z.infer<typeof waitReasonSchema>;
+
+export const waitingSchema = z.object({ reason: waitReasonSchema, since: atSchema, detail: z.string().optional() });
+
+/** What is known of a POST whose fate is not. */
+export const doubtSchema = z.object({
+  since: atSchema,
+  reason: z.string(),
+  /** How often the upstream's list was read for evidence. */
+  looks: z.number().int().nonnegative(),
+  /** When a whole list first showed no match. */
+  absentSince: atSchema.optional(),
+  /** What the last look found, in a sentence. */
+  evidence: z.string().optional(),
+  /** Nothing more can be learned: a person decides. */
+  held: z.boolean(),
+});
+export type Doubt = z.infer<typeof doubtSchema>;
+
+/** How the looks at a task went. */
+export const looksSchema = z.object({
+  count: z.number().int().nonnegative(),
+  /** Missed looks in a row. */
+  missed: z.number().int().nonnegative(),
+  /** The first 404 of an unbroken run of them, and how many there were. */
+  notFoundSince: atSchema.optional(),
+  notFound: z.number().int().nonnegative(),
+});
+export type Looks = z.infer<typeof looksSchema>;
+
+/** How the tries to fetch the bytes went. */
+export const fetchingSchema = z.object({
+  tries: z.number().int().nonnegative(),
+  /** A refusal (403, 404, 410) right after completion usually passes: since when they came without a break. */
+  refusedSince: atSchema.optional(),
+  lastProblem: z.string().optional(),
+});
+export type Fetching = z.infer<typeof fetchingSchema>;
+
+/** The stored bytes. */
+export const fileSchema = z.object({
+  key: z.string(),
+  sidecarKey: z.string(),
+  bytes: z.number().int().positive(),
+  sha256: z.string(),
+  contentType: z.string(),
+  media: z
+    .object({
+      container: z.string(),
+      durationMs: z.number().nonnegative().optional(),
+      width: z.number().int().nonnegative().optional(),
+      height: z.number().int().nonnegative().optional(),
+      codec: z.string().optional(),
+    })
+    .optional(),
+  /** What differs from what was asked for, a sentence each. */
+  differences: z.array(z.string()),
+});
+export type StoredFile = z.infer<typeof fileSchema>;
+
+/** What went wrong on the way and was survived. */
+export const setbacksSchema = z.object({
+  throttled: z.number().int().nonnegative(),
+  notSent: z.number().int().nonnegative(),
+  doubts: z.number().int().nonnegative(),
+  missedLooks: z.number().int().nonnegative(),
+  contentNotReady: z.number().int().nonnegative(),
+  brokenDownloads: z.number().int().nonnegative(),
+});
+export type Setbacks = z.infer<typeof setbacksSchema>;
+export const noSetbacks: Setbacks = {
+  throttled: 0,
+  notSent: 0,
+  doubts: 0,
+  missedLooks: 0,
+  contentNotReady: 0,
+  brokenDownloads: 0,
+};
+
+/** What every video has, whatever its status. */
+const core = {
+  schema: z.literal(recordSchemaVersion),
+  id: videoIdSchema,
+  /** Counts the record's writes: what compare-and-set compares, and part of each reminder's id. */
+  version: z.number().int().positive(),
+  project: z.string(),
+  request: requestSchema,
+  lane: laneSchema,
+  createdAt: atSchema,
+  updatedAt: atSchema,
+  /** When the next step is due, final ones excepted: what the sweep goes by. */
+  dueAt: atSchema,
+  attempts: z.array(attemptSchema),
+  setbacks: setbacksSchema,
+};
+
+const videoSchemas = {
+  queued: z.object({ ...core, status: z.literal("queued"), waiting: waitingSchema.optional() }),
+  submitting: z.object({ ...core, status: z.literal("submitting") }),
+  in_doubt: z.object({ ...core, status: z.literal("in_doubt"), doubt: doubtSchema }),
+  rendering: z.object({ ...core, status: z.literal("rendering"), task: taskSchema, looks: looksSchema }),
+  downloading: z.object({
+    ...core,
+    status: z.literal("downloading"),
+    task: taskSchema,
+    looks: looksSchema,
+    fetching: fetchingSchema,
+  }),
+  stored: z.object({
+    ...core,
+    status: z.literal("stored"),
+    task: taskSchema,
+    looks: looksSchema,
+    file: fileSchema,
+    storedAt: atSchema,
+  }),
+  failed: z.object({
+    ...core,
+    status: z.literal("failed"),
+    task: taskSchema.optional(),
+    failure: failureSchema,
+    failedAt: atSchema,
+  }),
+  cancelled: z.object({
+    ...core,
+    status: z.literal("cancelled"),
+    task: taskSchema.optional(),
+    cancelledAt: atSchema,
+    abandoned: z.boolean(),
+  }),
+} satisfies Record<Status, z.ZodObject>;
+
+/** A video's record: the status decides which fields there are. */
+export const videoSchema = z.discriminatedUnion("status", [
+  videoSchemas.queued,
+  videoSchemas.submitting,
+  videoSchemas.in_doubt,
+  videoSchemas.rendering,
+  videoSchemas.downloading,
+  videoSchemas.stored,
+  videoSchemas.failed,
+  videoSchemas.cancelled,
+]);
+export type Video = z.infer<typeof videoSchema>;
+
+/** A video in one of the statuses named: a function that needs a task id takes `VideoIn<"rendering">`. */
+export type VideoIn<S extends Status> = Extract<Video, { status: S }>;
+
+/** What every video has. */
+export type VideoCore = Omit<VideoIn<"submitting">, "status">;
+
+/** The part of a record that it keeps when it moves on. */
+export const coreOf = ({
+  schema,
+  id,
+  version,
+  project,
+  request,
+  lane,
+  createdAt,
+  updatedAt,
+  dueAt,
+  attempts,
+  setbacks,
+}: Video): VideoCore => ({
+  schema,
+  id,
+  version,
+  project,
+  request,
+  lane,
+  createdAt,
+  updatedAt,
+  dueAt,
+  attempts,
+  setbacks,
+});
+
+/** The attempt that is on the wire or was last. */
+export const lastAttempt = (video: Video): Attempt | undefined => video.attempts.at(-1);
