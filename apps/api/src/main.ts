@@ -1,1 +1,51 @@
-export {};
+import { openEngine, openProducer, openStorage } from "@reelq/engine";
+import { checkHealth, openLogger, openShutdown, SettingsError } from "@reelq/service";
+import { readApiEnvironment } from "./env.ts";
+import { startApi } from "./server.ts";
+
+/** Replies in progress may take so long to end. */
+const closeWithinMs = 10_000;
+
+await main().catch((error: unknown) => {
+  const { exitCode, message } = asStartFailure(error);
+  process.stderr.write(`${message}\n`);
+  process.exit(exitCode);
+});
+
+async function main(): Promise<void> {
+  const env = readApiEnvironment(process.env);
+  const log = openLogger({ name: "api", level: env.logLevel });
+  const shutdown = openShutdown({ log });
+  const storage = openStorage(env.storageUrl, {
+    accessKeyId: env.awsAccessKeyId,
+    secretAccessKey: env.awsSecretAccessKey,
+    region: env.awsRegion,
+    endpoint: env.awsEndpointUrl,
+  });
+  const engine = openEngine({ redisUrl: env.redisUrl, fleet: env.fleet, storage, patient: false });
+  engine.facts.on("hiccup", ({ where, error }) => log.warn({ where, err: error }, "will be tried again"));
+  shutdown.onShutdown("engine", () => engine.close());
+  const api = await startApi({
+    engine,
+    producer: openProducer(engine),
+    keys: env.apiKeys,
+    health: () => checkHealth({ redis: () => engine.ping(), storage: () => storage.probe() }),
+    host: env.host,
+    port: env.port,
+    onError: (error, request) => log.error({ err: error, ...request }, "a call failed"),
+  });
+  shutdown.onShutdown("http", () => api.close(closeWithinMs));
+  log.info({ url: api.url, board: `${api.url}/board` }, "ready");
+  process.send?.({ ready: true, url: api.url });
+}
+
+function asStartFailure(error: unknown): { exitCode: number; message: string } {
+  if (error instanceof SettingsError) return error;
+  const { code, port, address } = error as { code?: string; port?: number; address?: string };
+  if (code === "EADDRINUSE")
+    return {
+      exitCode: 2,
+      message: `Port ${port} of ${address} is in use; set PORT to another one, or to 0 for a free one.`,
+    };
+  throw error;
+}

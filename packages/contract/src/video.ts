@@ -156,7 +156,12 @@ const core = {
 
 const videoSchemas = {
   queued: z.object({ ...core, status: z.literal("queued"), waiting: waitingSchema.optional() }),
-  submitting: z.object({ ...core, status: z.literal("submitting") }),
+  submitting: z.object({
+    ...core,
+    status: z.literal("submitting"),
+    /** Who holds the intent: while that worker lives and its time is not up, nobody else may judge the POST. */
+    worker: z.string(),
+  }),
   in_doubt: z.object({ ...core, status: z.literal("in_doubt"), doubt: doubtSchema }),
   rendering: z.object({ ...core, status: z.literal("rendering"), task: taskSchema, looks: looksSchema }),
   downloading: z.object({
@@ -207,7 +212,7 @@ export type Video = z.infer<typeof videoSchema>;
 export type VideoIn<S extends Status> = Extract<Video, { status: S }>;
 
 /** What every video has. */
-export type VideoCore = Omit<VideoIn<"submitting">, "status">;
+export type VideoCore = Omit<VideoIn<"submitting">, "status" | "worker">;
 
 /** The part of a record that it keeps when it moves on. */
 export const coreOf = ({

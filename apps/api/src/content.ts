@@ -1,0 +1,68 @@
+import { pipeline } from "node:stream/promises";
+import { problem, type VideoIn } from "@reelq/contract";
+import type { ByteRange, Storage } from "@reelq/engine";
+import type { Request, Response } from "express";
+
+/** Streams a stored file, whole or the part that was asked for (RFC 9110, sections 13 and 14). */
+export async function sendContent(
+  video: VideoIn<"stored">,
+  storage: Storage,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const { key, contentType, sha256 } = video.file;
+  const object = await storage.head(key);
+  if (!object) throw problem("not_found", `The file of ${video.id} is no longer in storage (${key}).`, "id");
+  const etag = `"${sha256}"`;
+  response.setHeader("ETag", etag);
+  response.setHeader("Accept-Ranges", "bytes");
+  response.setHeader("Cache-Control", "private, max-age=31536000, immutable");
+  response.setHeader("Content-Type", contentType);
+  response.setHeader("Content-Disposition", `inline; filename="${key.split("/").at(-1)}"`);
+  response.setHeader("X-Content-Type-Options", "nosniff");
+  if (isCached(request, etag)) {
+    response.status(304).end();
+    return;
+  }
+  const range = readRange(request, etag, object.bytes);
+  if (range === "unsatisfiable") {
+    response.setHeader("Content-Range", `bytes */${object.bytes}`);
+    throw problem(
+      "range_not_satisfiable",
+      `The range ${request.headers.range} is outside the file's ${object.bytes} bytes.`,
+      "Range",
+    );
+  }
+  const { start, end } = range ?? { start: 0, end: object.bytes - 1 };
+  response.setHeader("Content-Length", end - start + 1);
+  if (range) response.status(206).setHeader("Content-Range", `bytes ${start}-${end}/${object.bytes}`);
+  if (request.method === "HEAD") {
+    response.end();
+    return;
+  }
+  const found = await storage.get(key, range);
+  if (!found) throw problem("not_found", `The file of ${video.id} is no longer in storage (${key}).`, "id");
+  await pipeline(found.body, response).catch((error: NodeJS.ErrnoException) => {
+    // The listener went away: nobody is left to be told.
+    if (error.code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
+  });
+}
+
+const isCached = (request: Request, etag: string): boolean =>
+  (request.headers["if-none-match"] ?? "").split(",").some((one) => ["*", etag, `W/${etag}`].includes(one.trim()));
+
+/** One range is honoured; several, or a form nobody knows, count as none, as RFC 9110 allows. */
+function readRange(request: Request, etag: string, bytes: number): ByteRange | "unsatisfiable" | undefined {
+  const ifRange = request.headers["if-range"];
+  if (ifRange !== undefined && ifRange !== etag) return undefined;
+  const match = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range?.trim() ?? "");
+  if (!match || (match[1] === "" && match[2] === "")) return undefined;
+  if (match[1] === "") {
+    const last = Number(match[2]);
+    return last === 0 ? "unsatisfiable" : { start: Math.max(0, bytes - last), end: bytes - 1 };
+  }
+  const start = Number(match[1]);
+  const end = match[2] === "" ? bytes - 1 : Math.min(Number(match[2]), bytes - 1);
+  if (match[2] !== "" && Number(match[2]) < start) return undefined;
+  return start >= bytes ? "unsatisfiable" : { start, end };
+}

@@ -1,0 +1,48 @@
+import { errorBody, problem, ProblemError } from "@reelq/contract";
+import type { ErrorRequestHandler, RequestHandler } from "express";
+
+export const unknownRoute: RequestHandler = (request) => {
+  throw problem("not_found", `There is no ${request.method} ${request.path}.`);
+};
+
+/** The one place where a failed call becomes a reply, in the OpenAI shape. */
+export function replyWithProblem(
+  onError: (error: unknown, request: { readonly method: string; readonly path: string }) => void,
+): ErrorRequestHandler {
+  return (error: unknown, request, response, _next) => {
+    const known = asProblem(error);
+    if (!known) onError(error, { method: request.method, path: request.path });
+    if (response.headersSent) {
+      // A cut connection is the only way left to say that the body is not whole.
+      response.destroy();
+      return;
+    }
+    const reply = known ?? unexpected(error);
+    if (reply.status === 503) response.setHeader("Retry-After", "2");
+    // A body that was refused half-read would be taken for the next request.
+    if (!request.complete) response.setHeader("Connection", "close");
+    response.status(reply.status).json(errorBody(reply));
+  };
+}
+
+function asProblem(error: unknown): ProblemError | undefined {
+  if (error instanceof ProblemError) return error;
+  // Express's own refusals: a path that cannot be decoded.
+  if (error instanceof URIError) return problem("malformed_body", "The path cannot be decoded.");
+  return undefined;
+}
+
+/** Redis or storage out of reach may be back soon; anything else is a fault of ours, and says nothing about it. */
+function unexpected(error: unknown): ProblemError {
+  const { name = "", code = "" } = error as { name?: string; code?: string };
+  const outOfReach =
+    name === "MaxRetriesPerRequestError" ||
+    /^E(CONN|HOST|NET|PIPE|TIMEDOUT)/.test(String(code)) ||
+    /Connection is closed|Command timed out/.test(String(error));
+  if (outOfReach)
+    return problem(
+      "unavailable",
+      "The ledger cannot be reached at this moment; nothing was accepted. Try again in a few seconds.",
+    );
+  return problem("internal", "Something went wrong here; the fault has been logged.");
+}

@@ -1,0 +1,33 @@
+import { createBullBoard } from "@bull-board/api";
+import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
+import { ExpressAdapter } from "@bull-board/express";
+import { type Engine, type Reminder } from "@reelq/engine";
+import type { RequestHandler } from "express";
+
+/** Where the API mounts it: Bull Board builds its own links from this. */
+const boardPath = "/board";
+
+/** Bull Board over every queue; each job links to its video. */
+export function boardRouter(engine: Engine): RequestHandler {
+  const serverAdapter = new ExpressAdapter();
+  serverAdapter.setBasePath(boardPath);
+  createBullBoard({
+    serverAdapter,
+    queues: engine.queues.all.map(
+      (queue) => new BullMQAdapter(queue, { description: descriptionOf(queue.name), externalJobUrl: videoLink }),
+    ),
+    options: { uiConfig: { boardTitle: "reelq", miscLinks: [{ text: "Videos", url: "/v1/videos" }] } },
+  });
+  return serverAdapter.getRouter() as RequestHandler;
+}
+
+function videoLink({ data }: { data: unknown }): { displayText: string; href: string } {
+  const { video } = (data ?? {}) as Partial<Reminder>;
+  return { displayText: "The video's record", href: `/v1/videos/${encodeURIComponent(String(video))}` };
+}
+
+function descriptionOf(name: string): string {
+  if (name === "poll") return "Looks at renders, and at doubts. A delayed job is the next look.";
+  if (name === "download") return "Files on their way into storage, the earliest expiry first.";
+  return "Videos that wait for this lane's leave to be sent.";
+}

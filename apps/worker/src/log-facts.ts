@@ -1,0 +1,58 @@
+import type { Video } from "@reelq/contract";
+import { type FactMap, type Facts, laneName } from "@reelq/engine";
+import type { Logger } from "@reelq/service";
+
+/** The one place that decides what is logged: one line a move, with the video's id, its task and its lane. */
+export function logFacts(facts: Facts, log: Logger): void {
+  const on = <Name extends keyof FactMap>(name: Name, write: (fact: FactMap[Name][0]) => void) =>
+    facts.on(name, write as never);
+
+  on("moved", ({ video, from, note }) =>
+    log[levelOf(video)](
+      { ...about(video), from, ...(note === undefined ? {} : { note }), ...outcomeOf(video) },
+      video.status,
+    ),
+  );
+  on("waited", ({ video, note }) => log.debug({ ...about(video), note }, `still ${video.status}`));
+  on("laneRested", ({ lane, reason, restMs }) =>
+    log.debug({ lane: laneName(lane), reason, restMs }, "the lane gives no leave"),
+  );
+  on("accountStopped", ({ lane, code, message }) =>
+    log.error(
+      { lane: laneName(lane), code, detail: message },
+      "the account refuses; nothing passes until a person acts",
+    ),
+  );
+  on("unknownWord", ({ video, word }) =>
+    log.warn({ ...about(video), word }, "a status word nobody knows; taken for running"),
+  );
+  on("staleReminder", (fact) =>
+    log.debug({ video: fact.id, reminded: fact.reminded, version: fact.version }, "a reminder came too late"),
+  );
+  on("fenced", (fact) =>
+    log.warn(
+      { video: fact.id, wanted: fact.wanted, task: fact.task },
+      "somebody else moved it first; what this worker brought was refused",
+    ),
+  );
+  on("setAside", ({ what, id, reason }) => log.error({ id, reason }, `a ${what} was set aside`));
+  on("swept", ({ reminded, held }) => log.warn({ reminded, held }, "reminded of videos whose next step was missing"));
+  on("hiccup", ({ where, error }) => log.warn({ where, err: error }, "will be tried again"));
+}
+
+const about = (video: Video) => ({
+  video: video.id,
+  ...("task" in video && video.task ? { task: video.task.id } : {}),
+  lane: laneName(video.lane),
+});
+
+const levelOf = ({ status }: Video): "info" | "warn" =>
+  status === "in_doubt" || status === "failed" ? "warn" : "info";
+
+function outcomeOf(video: Video): object {
+  if (video.status === "failed")
+    return { class: video.failure.class, code: video.failure.code, detail: video.failure.message };
+  if (video.status === "stored")
+    return { key: video.file.key, bytes: video.file.bytes, tookMs: video.storedAt - video.createdAt };
+  return {};
+}

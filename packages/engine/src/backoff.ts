@@ -1,0 +1,66 @@
+import { type Dice, MINUTE, SECOND } from "./clock.ts";
+
+/** Until reelq has learned it: how long a render of an unknown model takes. */
+const unknownRenderMs = 3 * MINUTE;
+
+/** Spread of every delay, so that a thousand videos accepted at once are not looked at at once. */
+const jitter = 0.2;
+
+const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high);
+
+const jittered = (delayMs: number, dice: Dice): number => Math.round(delayMs * (1 - jitter / 2 + jitter * dice()));
+
+/**
+ * How long to wait before the next look at a render, with nothing learned: the first look comes after a
+ * small share of the typical render, because short clips finish early; each next one waits a part of the
+ * age longer, so that lateness stays in proportion to the render, up to a cap.
+ * @param typicalRenderSeconds of the model, from the catalogue
+ */
+export function nextLookMs(
+  facts: {
+    readonly ageMs: number;
+    readonly looks: number;
+    readonly typicalRenderSeconds: number | undefined;
+    readonly progress: number | undefined;
+  },
+  dice: Dice,
+): number {
+  const typicalMs = facts.typicalRenderSeconds === undefined ? unknownRenderMs : facts.typicalRenderSeconds * SECOND;
+  const floorMs = clamp(typicalMs * 0.04, 250, 8 * SECOND);
+  const ceilingMs = clamp(typicalMs * 0.1, 500, 20 * SECOND);
+  if (facts.looks === 0) return jittered(floorMs, dice);
+  return jittered(clamp(remainingMs(facts) ?? facts.ageMs * 0.25, floorMs, ceilingMs), dice);
+}
+
+/** What a reported progress promises, taken with care: stuck at 0 or at 99 it promises nothing. */
+function remainingMs({
+  ageMs,
+  progress,
+}: {
+  readonly ageMs: number;
+  readonly progress: number | undefined;
+}): number | undefined {
+  if (progress === undefined || progress < 5 || progress > 95) return undefined;
+  return ((ageMs * (100 - progress)) / progress) * 0.6;
+}
+
+/** After a missed look: doubling from 2 s to a minute, or what the server asked for. */
+export const missedLookMs = (missed: number, retryAfterMs: number | undefined, dice: Dice): number =>
+  Math.max(retryAfterMs ?? 0, jittered(clamp(2 * SECOND * 2 ** (missed - 1), 2 * SECOND, MINUTE), dice));
+
+/** After a POST that was proved not sent: doubling from 2 s to two minutes. */
+export const notSentMs = (times: number, dice: Dice): number =>
+  jittered(clamp(2 * SECOND * 2 ** Math.max(0, times - 1), 2 * SECOND, 2 * MINUTE), dice);
+
+/** How long a throttled lane rests where the server did not say. */
+export const throttledMs = (retryAfterMs: number | undefined, dice: Dice): number =>
+  Math.max(250, retryAfterMs ?? jittered(10 * SECOND, dice));
+
+/** After a try to fetch the bytes: doubling from 1 s, at most half of what is left of the file's life, at most a minute. */
+export function nextFetchMs(
+  facts: { readonly tries: number; readonly lifeLeftMs: number; readonly retryAfterMs: number | undefined },
+  dice: Dice,
+): number {
+  const doubledMs = clamp(SECOND * 2 ** Math.max(0, facts.tries - 1), SECOND, MINUTE);
+  return Math.max(facts.retryAfterMs ?? 0, jittered(Math.min(doubledMs, Math.max(SECOND, facts.lifeLeftMs / 2)), dice));
+}

@@ -1,0 +1,42 @@
+import { EventEmitter } from "node:events";
+import type { Lane, Status, Video, VideoId } from "@reelq/contract";
+
+/**
+ * What the engine announces. It never logs: the worker app writes lines from these, and tests await them.
+ * `video` is the record after the fact.
+ */
+export interface FactMap {
+  /** A video changed its status, or was accepted (`from` is null). */
+  moved: [{ video: Video; from: Status | null; note?: string }];
+  /** A look, a try or a wait that left the status as it was. */
+  waited: [{ video: Video; note: string }];
+  /** A lane gave no leave. */
+  laneRested: [{ lane: Lane; reason: string; restMs: number }];
+  /** Nothing passes at this account until a person acts. */
+  accountStopped: [{ lane: Lane; code: string; message: string }];
+  /** A status word nobody knows was taken for running: once per word. */
+  unknownWord: [{ video: Video; word: string }];
+  /** A reminder came too late: the record had moved on. Harmless. */
+  staleReminder: [{ id: VideoId; reminded: number; version: number | null }];
+  /** Somebody else moved the video first; what this one brought is told here so that it is not lost. */
+  fenced: [{ id: VideoId; version: number; wanted: Status; task: string | null }];
+  /** A record or a reminder that cannot be read was left alone. */
+  setAside: [{ what: "record" | "reminder"; id: string; reason: string }];
+  /** The sweep reminded of videos whose next step was missing. */
+  swept: [{ reminded: VideoId[]; held: number }];
+  /** Something failed that will be tried again. */
+  hiccup: [{ where: string; error: Error }];
+  /** One stage's run is over: for counting. */
+  ran: [{ stage: StageName; durationMs: number }];
+}
+
+export const stageNames = ["submit", "poll", "download"] as const;
+export type StageName = (typeof stageNames)[number];
+
+/** Carries facts from the engine to whoever listens in this process. */
+export class Facts extends EventEmitter<FactMap> {
+  constructor() {
+    super();
+    this.setMaxListeners(0);
+  }
+}

@@ -1,0 +1,98 @@
+import { pipeline, Readable } from "node:stream";
+import type { StoredFile, VideoIn } from "@reelq/contract";
+import type { Clock } from "./clock.ts";
+import { contentTypes, containerOf, differencesFrom, magicBytes, MediaGate, UnusableBytesError } from "./media.ts";
+import type { Storage } from "./storage/storage.ts";
+
+/**
+ * Streams a video's bytes into storage under its deterministic key, and a JSON sidecar beside it. What is
+ * no whole video is refused before the storage can commit it.
+ * @throws UnusableBytesError, or whatever the stream or the storage failed with
+ */
+export async function store(
+  video: VideoIn<"downloading">,
+  body: Readable,
+  context: { readonly storage: Storage; readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<StoredFile> {
+  const { head, rest } = await peek(body);
+  const container = containerOf(head);
+  if (!container) throw new UnusableBytesError("not_video", `The bytes are no video: they begin with ${shown(head)}.`);
+  const gate = new MediaGate(container);
+  // The callback is needed for the errors to travel; the put reports them.
+  const checked = pipeline(rest, gate, () => undefined);
+  const contentType = contentTypes[container];
+  const key = fileKey(video, container);
+  const { bytes, sha256 } = await context.storage.put(key, checked, { contentType, signal: context.signal });
+  const file: StoredFile = {
+    key,
+    sidecarKey: `${key}.json`,
+    bytes,
+    sha256,
+    contentType,
+    media: gate.media,
+    differences: differencesFrom(video.request, gate.media),
+  };
+  await putSidecar(video, file, context);
+  return file;
+}
+
+/** `2026/11/22/video_….mp4`, by the day the video was asked for (UTC): the same key on every try. */
+function fileKey({ id, createdAt }: VideoIn<"downloading">, extension: string): string {
+  return `${new Date(createdAt).toISOString().slice(0, 10).replaceAll("-", "/")}/${id}.${extension}`;
+}
+
+/** Enough of the stream to know what it is; `rest` is the whole of it again. */
+async function peek(body: Readable): Promise<{ head: Buffer; rest: Readable }> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  const iterator = body[Symbol.asyncIterator]();
+  while (length < magicBytes) {
+    const { value, done } = (await iterator.next()) as IteratorResult<Buffer>;
+    if (done) break;
+    chunks.push(value);
+    length += value.length;
+  }
+  async function* whole() {
+    yield* chunks;
+    yield* { [Symbol.asyncIterator]: () => iterator };
+  }
+  return { head: Buffer.concat(chunks), rest: Readable.from(whole(), { objectMode: false }) };
+}
+
+const shown = (head: Buffer): string =>
+  head.length === 0 ? "nothing at all" : JSON.stringify(head.toString("latin1", 0, magicBytes));
+
+/** All that is known of the file, for whoever finds it in the bucket in ten years. */
+async function putSidecar(
+  video: VideoIn<"downloading">,
+  file: StoredFile,
+  { storage, clock }: { readonly storage: Storage; readonly clock: Clock },
+): Promise<void> {
+  const { request, task, lane } = video;
+  const iso = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString());
+  const sidecar = {
+    id: video.id,
+    request: { ...request, reference: request.reference ?? null, remixOf: request.remixOf ?? null },
+    model: request.model,
+    upstream: lane.upstream,
+    task: task.id,
+    times: {
+      created: iso(video.createdAt),
+      accepted: iso(task.acceptedAt),
+      completed: iso(task.completedAt),
+      stored: iso(clock.now()),
+      upstreamExpires: iso(task.expiresAt),
+    },
+    file: {
+      key: file.key,
+      bytes: file.bytes,
+      sha256: file.sha256,
+      contentType: file.contentType,
+      media: file.media ?? null,
+      differences: file.differences,
+    },
+  };
+  await storage.put(file.sidecarKey, Readable.from([Buffer.from(`${JSON.stringify(sidecar, null, 2)}\n`)]), {
+    contentType: "application/json",
+  });
+}

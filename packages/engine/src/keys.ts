@@ -1,0 +1,51 @@
+import type { Lane, Status, VideoId } from "@reelq/contract";
+
+/**
+ * Every key the ledger uses, with its Redis type. All of them, and BullMQ's own, share one hash tag, so that a
+ * script may touch any of them and Redis Cluster keeps them together.
+ */
+export interface Keys {
+  /** What BullMQ puts before its queues' names. */
+  readonly prefix: string;
+  /** STRING `version status json`: one video's record. */
+  readonly video: (id: VideoId) => string;
+  /** ZSET, all scores 0, so ordered by id, which is by age: every video. */
+  readonly videos: string;
+  /** ZSET like `videos`: those in one status. */
+  readonly status: (status: Status) => string;
+  /** ZSET id -> ms since 1970: when the next step of a video that is not final is due. */
+  readonly due: string;
+  /** STREAM of moves: `video`, `version`, `status`, `at`. */
+  readonly events: string;
+  /** STRING `fingerprint id`, expires: what an idempotency key was first used for. */
+  readonly idempotency: (project: string, key: string) => string;
+  /** STRING id: the video that owns an upstream's task. */
+  readonly task: (upstream: string, task: string) => string;
+  /** ZSET id -> ms since 1970: the videos that take up a place in a lane, since when. */
+  readonly inFlight: (lane: Lane) => string;
+  /** STRING with expiry: why a lane rests. */
+  readonly rest: (lane: Lane) => string;
+  /** STRING with expiry: a worker lives. */
+  readonly worker: (name: string) => string;
+  /** STRING with expiry: somebody sweeps. */
+  readonly sweeping: string;
+}
+
+export const defaultPrefix = "{reelq}";
+
+export function keysFor(prefix: string): Keys {
+  return {
+    prefix,
+    video: (id) => `${prefix}:video:${id}`,
+    videos: `${prefix}:videos`,
+    status: (status) => `${prefix}:status:${status}`,
+    due: `${prefix}:due`,
+    events: `${prefix}:events`,
+    idempotency: (project, key) => `${prefix}:idempotency:${project}:${key}`,
+    task: (upstream, task) => `${prefix}:task:${upstream}:${task}`,
+    inFlight: ({ upstream, model }) => `${prefix}:in-flight:${upstream}/${model}`,
+    rest: ({ upstream, model }) => `${prefix}:rest:${upstream}/${model}`,
+    worker: (name) => `${prefix}:worker:${name}`,
+    sweeping: `${prefix}:sweeping`,
+  };
+}

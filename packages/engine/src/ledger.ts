@@ -1,0 +1,292 @@
+import { readFileSync } from "node:fs";
+import {
+  isAllowed,
+  isFinal,
+  type Lane,
+  recordSchemaVersion,
+  type Status,
+  type Video,
+  type VideoId,
+  type VideoIn,
+  videoSchema,
+} from "@reelq/contract";
+import type { Redis } from "ioredis";
+import type { Clock } from "./clock.ts";
+import { CorruptRecordError } from "./corrupt-record.ts";
+import type { Keys } from "./keys.ts";
+
+/** About a week of moves at a few thousand videos a day; 150 bytes each. */
+const eventStreamLength = 200_000;
+
+/** A record as it is about to be written: the ledger gives the version and the time of the write. */
+export type Draft = Video;
+
+export type Acceptance =
+  | { readonly kind: "accepted"; readonly video: VideoIn<"queued"> }
+  | { readonly kind: "known"; readonly id: VideoId; readonly fingerprint: string };
+
+export interface Idempotency {
+  readonly key: string;
+  /** Of the whole request: the same key with another one is a conflict. */
+  readonly fingerprint: string;
+  readonly keepMs: number;
+}
+
+export interface AdvanceOptions {
+  /** Ask the lane for leave in the same script; 0 places: no limit. */
+  readonly leave?: { readonly places: number };
+  /** Rest the lane in the same script. */
+  readonly restLane?: { readonly ms: number; readonly reason: string };
+}
+
+export type Advance =
+  | { readonly kind: "moved"; readonly video: Video }
+  /** Somebody else wrote first, or it is gone: whoever asked must forget what it knew. */
+  | { readonly kind: "changed" }
+  | { readonly kind: "full"; readonly inFlight: number }
+  | { readonly kind: "resting"; readonly restMs: number; readonly reason: string }
+  | { readonly kind: "owned"; readonly owner: string };
+
+export interface ListOptions {
+  /** The last id of the page before. */
+  readonly after?: VideoId | undefined;
+  readonly limit: number;
+  readonly order: "asc" | "desc";
+  /** Only those in one of these. */
+  readonly statuses?: readonly Status[] | undefined;
+}
+
+export interface VideoPage {
+  readonly videos: readonly Video[];
+  readonly hasMore: boolean;
+}
+
+export interface VideoEvent {
+  /** The stream's own id: ascends. */
+  readonly id: string;
+  readonly video: VideoId;
+  readonly version: number;
+  readonly status: Status;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** The records in Redis, moved by compare-and-set: the truth. */
+export interface Ledger {
+  accept(draft: VideoIn<"queued">, idempotency?: Idempotency & { readonly project: string }): Promise<Acceptance>;
+  /** @throws CorruptRecordError */
+  read(id: VideoId): Promise<Video | undefined>;
+  /** Writes `next` if the record still is what `video` says. @throws if the table of moves does not hold the move */
+  advance(video: Video, next: Draft, options?: AdvanceOptions): Promise<Advance>;
+  /** Puts the due time off while somebody works; false if the record moved on. */
+  hold(video: Video, dueAt: number): Promise<boolean>;
+  /** Videos by age. Ids, not offsets, so that pages stay true while videos come and go. */
+  list(options: ListOptions): Promise<VideoPage>;
+  counts(): Promise<Record<Status, number>>;
+  /** Ids whose due time has passed, the most overdue first. */
+  overdue(before: number, limit: number): Promise<VideoId[]>;
+  /** Puts off an id whose record nobody can read or that is gone. */
+  putOff(id: string, dueAt: number | null): Promise<void>;
+  ownerOf(upstream: string, task: string): Promise<VideoId | undefined>;
+  inFlight(lane: Lane): Promise<number>;
+  events(options: { readonly after: string; readonly limit: number }): Promise<VideoEvent[]>;
+}
+
+/** In these a video takes up one of its lane's places: the upstream has, or may have, a task that runs. */
+const takesPlace = new Set<Status>(["submitting", "in_doubt", "rendering"]);
+
+export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
+  const scripts = defineScripts(redis);
+
+  return {
+    async accept(draft, idempotency) {
+      const video: VideoIn<"queued"> = { ...draft, version: 1 };
+      const [kind, first, second] = await scripts.accept(
+        [
+          keys.video(video.id),
+          keys.videos,
+          keys.status("queued"),
+          keys.due,
+          keys.events,
+          keys.idempotency(idempotency?.project ?? "", idempotency?.key ?? ""),
+        ],
+        [
+          video.id,
+          video.version,
+          video.status,
+          JSON.stringify(video),
+          video.dueAt,
+          eventStreamLength,
+          idempotency?.fingerprint ?? "",
+          idempotency?.keepMs ?? 0,
+          video.createdAt,
+        ],
+      );
+      if (kind === "known") return { kind, fingerprint: String(first), id: String(second) as VideoId };
+      if (kind === "exists") throw new Error(`A video ${video.id} exists already: ids must be new.`);
+      return { kind: "accepted", video };
+    },
+
+    async read(id) {
+      const text = await redis.get(keys.video(id));
+      return text === null ? undefined : parseRecord(id, text);
+    },
+
+    async advance(video, next, { leave, restLane } = {}) {
+      if (!isAllowed(video.status, next.status))
+        throw new Error(`No move leads from ${video.status} to ${next.status} (${video.id}).`);
+      const now = clock.now();
+      const written = { ...next, version: video.version + 1, updatedAt: now };
+      const task = "task" in written && written.status === "rendering" ? written.task : undefined;
+      const [kind, first, second] = await scripts.advance(
+        [
+          keys.video(video.id),
+          keys.status(video.status),
+          keys.status(written.status),
+          keys.due,
+          keys.events,
+          keys.inFlight(video.lane),
+          keys.rest(video.lane),
+          task ? keys.task(task.upstream, task.id) : keys.video(video.id),
+        ],
+        [
+          video.id,
+          video.version,
+          written.version,
+          written.status,
+          JSON.stringify(written),
+          isFinal(written.status) ? "" : written.dueAt,
+          eventStreamLength,
+          video.status === written.status ? "" : "event",
+          now,
+          leave ? "ask" : takesPlace.has(written.status) ? "keep" : "free",
+          leave?.places ?? 0,
+          Math.ceil(restLane?.ms ?? 0),
+          task && video.status !== "rendering" ? "own" : "",
+          restLane?.reason ?? "",
+        ],
+      );
+      if (kind === "full") return { kind, inFlight: Number(first) };
+      if (kind === "resting") return { kind, restMs: Number(first), reason: String(second) };
+      if (kind === "owned") return { kind, owner: String(first) };
+      return kind === "moved" ? { kind, video: written } : { kind: "changed" };
+    },
+
+    async hold(video, dueAt) {
+      return (await scripts.hold([keys.video(video.id), keys.due], [video.id, video.version, Math.ceil(dueAt)])) === 1;
+    },
+
+    async list({ after, limit, order, statuses }) {
+      const indexes = statuses ? statuses.map(keys.status) : [keys.videos];
+      const found = await Promise.all(
+        indexes.map((index) =>
+          order === "asc"
+            ? redis.zrange(index, after ? `(${after}` : "-", "+", "BYLEX", "LIMIT", 0, limit + 1)
+            : redis.zrange(index, after ? `(${after}` : "+", "-", "BYLEX", "REV", "LIMIT", 0, limit + 1),
+        ),
+      );
+      // Each index is in order, so the first of them all are among the first of each.
+      const ids = found.flat().sort();
+      if (order === "desc") ids.reverse();
+      const page = ids.slice(0, limit) as VideoId[];
+      const texts = page.length > 0 ? await redis.mget(page.map(keys.video)) : [];
+      return { videos: page.flatMap((id, index) => readable(id, texts[index])), hasMore: ids.length > limit };
+    },
+
+    async counts() {
+      const names = videoStatuses();
+      const counted = await Promise.all(names.map((status) => redis.zcard(keys.status(status))));
+      return Object.fromEntries(names.map((status, index) => [status, counted[index] ?? 0])) as Record<Status, number>;
+    },
+
+    async overdue(before, limit) {
+      return (await redis.zrange(keys.due, "-inf", `(${before}`, "BYSCORE", "LIMIT", 0, limit)) as VideoId[];
+    },
+
+    async putOff(id, dueAt) {
+      if (dueAt === null) await redis.zrem(keys.due, id);
+      else await redis.zadd(keys.due, "XX", dueAt, id);
+    },
+
+    async ownerOf(upstream, task) {
+      return ((await redis.get(keys.task(upstream, task))) as VideoId | null) ?? undefined;
+    },
+
+    inFlight: (lane) => redis.zcard(keys.inFlight(lane)),
+
+    async events({ after, limit }) {
+      const entries = await redis.xrange(keys.events, `(${after}`, "+", "COUNT", limit);
+      return entries.map(([id, fields]) => eventOf(id, fields));
+    },
+  };
+}
+
+type Reply = (string | number | null)[];
+
+/** Loads each script once and calls it by its hash; ioredis sends the text again where Redis forgot it. */
+function defineScripts(redis: Redis) {
+  const define = <Result>(name: string, numberOfKeys: number) => {
+    redis.defineCommand(`reelq_${name}`, {
+      numberOfKeys,
+      lua: readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), "utf8"),
+    });
+    const command = (redis as unknown as Record<string, (...args: (string | number)[]) => Promise<Result>>)[
+      `reelq_${name}`
+    ];
+    if (!command) throw new Error(`The script ${name} could not be defined.`);
+    return (keys: readonly string[], args: readonly (string | number)[]) => command.call(redis, ...keys, ...args);
+  };
+  return { accept: define<Reply>("accept", 6), advance: define<Reply>("advance", 8), hold: define<number>("hold", 2) };
+}
+
+/** The Redis door: a record is parsed here and trusted from here on. */
+function parseRecord(id: VideoId, text: string): Video {
+  const match = /^(\d+) (\S+) /.exec(text);
+  if (!match) throw new CorruptRecordError(id, "it does not begin with its version and status.");
+  let record: unknown;
+  try {
+    record = JSON.parse(text.slice(match[0].length));
+  } catch (cause) {
+    throw new CorruptRecordError(id, `it is not JSON (${(cause as Error).message}).`);
+  }
+  const schema = (record as { schema?: unknown } | null)?.schema;
+  if (typeof schema === "number" && schema > recordSchemaVersion) {
+    throw new CorruptRecordError(
+      id,
+      `it was written by a newer version (shape ${schema}, this one knows ${recordSchemaVersion}).`,
+    );
+  }
+  const parsed = videoSchema.safeParse(record);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new CorruptRecordError(id, `${issue?.path.join(".") || "the record"}: ${issue?.message ?? "invalid"}.`);
+  }
+  const video = parsed.data;
+  if (video.id !== id || video.version !== Number(match[1]) || video.status !== match[2])
+    throw new CorruptRecordError(id, "its head and its body differ.");
+  return video;
+}
+
+/** A page leaves out what cannot be read, rather than failing whole; the sweep announces such records. */
+function readable(id: VideoId, text: string | null | undefined): Video[] {
+  if (!text) return [];
+  try {
+    return [parseRecord(id, text)];
+  } catch (error) {
+    if (error instanceof CorruptRecordError) return [];
+    throw error;
+  }
+}
+
+const videoStatuses = (): Status[] => videoSchema.options.map((option) => option.shape.status.value);
+
+function eventOf(id: string, fields: string[]): VideoEvent {
+  const read = (name: string): string => fields[fields.indexOf(name) + 1] ?? "";
+  return {
+    id,
+    video: read("video") as VideoId,
+    version: Number(read("version")),
+    status: read("status") as Status,
+    at: Number(read("at")),
+  };
+}

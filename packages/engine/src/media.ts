@@ -1,0 +1,210 @@
+import { Transform, type TransformCallback } from "node:stream";
+import type { StoredFile } from "@reelq/contract";
+import { createFile, MP4BoxBuffer } from "mp4box";
+
+export type Media = NonNullable<StoredFile["media"]>;
+
+/** What was fetched is no whole video. `truncated` may pass on another try, `not_video` rarely does. */
+export class UnusableBytesError extends Error {
+  readonly code: "truncated" | "not_video";
+
+  constructor(code: "truncated" | "not_video", message: string) {
+    super(message);
+    this.name = "UnusableBytesError";
+    this.code = code;
+  }
+}
+
+export type Container = "mp4" | "avi" | "webm";
+
+export const contentTypes: Readonly<Record<Container, string>> = {
+  mp4: "video/mp4",
+  avi: "video/x-msvideo",
+  webm: "video/webm",
+};
+
+/** How many bytes `containerOf` wants to see. */
+export const magicBytes = 12;
+
+/** The container that the first bytes announce; undefined: not a video. Boxes: ISO/IEC 14496-12; RIFF; EBML (RFC 8794). */
+export function containerOf(head: Uint8Array): Container | undefined {
+  const text = Buffer.from(head.subarray(0, magicBytes)).toString("latin1");
+  if (/^....(ftyp|moov|mdat|wide|free|skip)/s.test(text)) return "mp4";
+  if (/^RIFF....AVI /s.test(text)) return "avi";
+  if (text.startsWith("\x1aE\xdf\xa3")) return "webm";
+  return undefined;
+}
+
+/** The index of a film is a few kilobytes a second; more than this is no index. */
+const maxIndexBytes = 64 * 1024 * 1024;
+
+/**
+ * Passes a video's bytes through and fails at their end, before whatever is downstream can commit them, if
+ * they are not whole: top-level boxes must fill an MP4 exactly, and its index must hold a video track.
+ * Memory: only the index is kept.
+ */
+export class MediaGate extends Transform {
+  readonly #container: Container;
+  #position = 0;
+  /** Where the next top-level box begins; Infinity: the last one reaches to the end of the file. */
+  #boundary = 0;
+  #header = Buffer.alloc(0);
+  #index: Buffer[] = [];
+  #indexBytes = 0;
+  #keeping = false;
+  #seen = new Set<string>();
+  #media: Media | undefined;
+
+  constructor(container: Container) {
+    super();
+    this.#container = container;
+  }
+
+  /** What the container says; only after the end. */
+  get media(): Media {
+    return this.#media ?? { container: this.#container };
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    try {
+      if (this.#container === "mp4") this.#walk(chunk);
+      else if (this.#container === "avi") this.#readRiff(chunk);
+      this.#position += chunk.length;
+      done(null, chunk);
+    } catch (error) {
+      done(error as Error);
+    }
+  }
+
+  override _flush(done: TransformCallback): void {
+    try {
+      if (this.#container === "mp4") this.#media = this.#judgeMp4();
+      else this.#checkWhole();
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  }
+
+  /** Follows the top-level boxes through a chunk, however they are cut. */
+  #walk(chunk: Buffer): void {
+    let offset = 0;
+    while (offset < chunk.length) {
+      const at = this.#position + offset;
+      if (at < this.#boundary) {
+        const length = Math.min(chunk.length - offset, this.#boundary - at);
+        if (this.#keeping) this.#keep(chunk.subarray(offset, offset + length));
+        offset += length;
+        continue;
+      }
+      offset += this.#readHeader(chunk.subarray(offset), at);
+    }
+  }
+
+  /** Takes header bytes until the box is known; says how many it took. */
+  #readHeader(bytes: Buffer, at: number): number {
+    const before = this.#header.length;
+    const wanted = before < 8 ? 8 : this.#header.readUInt32BE(0) === 1 ? 16 : 8;
+    const taken = bytes.subarray(0, wanted - before);
+    this.#header = Buffer.concat([this.#header, taken]);
+    const { length } = this.#header;
+    const needsLongSize = length === 8 && this.#header.readUInt32BE(0) === 1;
+    // While a header is incomplete the boundary runs along, so that the next byte comes here again.
+    this.#boundary = at + taken.length;
+    if (length < 8 || needsLongSize) return taken.length;
+    this.#open(at + taken.length - length);
+    return taken.length;
+  }
+
+  #open(start: number): void {
+    const short = this.#header.readUInt32BE(0);
+    const type = this.#header.toString("latin1", 4, 8);
+    const size = short === 1 ? Number(this.#header.readBigUInt64BE(8)) : short;
+    if (short !== 0 && size < this.#header.length)
+      throw new UnusableBytesError("not_video", `The MP4 is broken: a box at byte ${start} says it has ${size} bytes.`);
+    this.#boundary = short === 0 ? Infinity : start + size;
+    this.#seen.add(type);
+    this.#keeping = type === "ftyp" || type === "moov";
+    if (this.#keeping) this.#keep(this.#header);
+    this.#header = Buffer.alloc(0);
+  }
+
+  #keep(bytes: Buffer): void {
+    this.#indexBytes += bytes.length;
+    if (this.#indexBytes > maxIndexBytes)
+      throw new UnusableBytesError("not_video", `The MP4's index has more than ${maxIndexBytes} bytes.`);
+    this.#index.push(Buffer.from(bytes));
+  }
+
+  #readRiff(chunk: Buffer): void {
+    if (this.#header.length >= 8) return;
+    this.#header = Buffer.concat([this.#header, chunk.subarray(0, 8 - this.#header.length)]);
+    if (this.#header.length === 8) this.#boundary = this.#header.readUInt32LE(4) + 8;
+  }
+
+  #checkWhole(): void {
+    if (this.#header.length > 0 && this.#container === "mp4")
+      throw new UnusableBytesError("truncated", `The file ends within a box's header, at byte ${this.#position}.`);
+    if (this.#boundary !== Infinity && this.#position < this.#boundary) {
+      throw new UnusableBytesError(
+        "truncated",
+        `The file ends at byte ${this.#position}; its container goes on to ${this.#boundary}.`,
+      );
+    }
+  }
+
+  #judgeMp4(): Media {
+    this.#checkWhole();
+    if (!this.#seen.has("moov"))
+      throw new UnusableBytesError("truncated", "The MP4 has no index (moov): its end or its beginning is missing.");
+    if (!this.#seen.has("mdat") && !this.#seen.has("moof"))
+      throw new UnusableBytesError("not_video", "The MP4 holds no media data.");
+    return readIndex(Buffer.concat(this.#index));
+  }
+}
+
+function readIndex(index: Buffer): Media {
+  const file = createFile(false);
+  let broken: string | undefined;
+  file.onError = (module, message) => {
+    broken = `${module}: ${message}`;
+  };
+  try {
+    file.appendBuffer(MP4BoxBuffer.fromArrayBuffer(new Uint8Array(index).buffer, 0), true);
+    file.flush();
+    const info = broken === undefined ? file.getInfo() : undefined;
+    const [track] = info?.videoTracks ?? [];
+    if (!info || !track)
+      throw new UnusableBytesError("not_video", `The MP4 holds no video track${broken ? ` (${broken})` : ""}.`);
+    // A fragmented file says its length, if at all, only across its fragments.
+    const durationMs =
+      track.timescale > 0 && track.duration > 0 && !info.isFragmented
+        ? Math.round((track.duration / track.timescale) * 1000)
+        : undefined;
+    const { width, height } = track.video ?? {};
+    return {
+      container: "mp4",
+      ...(durationMs === undefined ? {} : { durationMs }),
+      ...(width === undefined || height === undefined ? {} : { width, height }),
+      ...(track.codec ? { codec: track.codec } : {}),
+    };
+  } catch (error) {
+    if (error instanceof UnusableBytesError) throw error;
+    throw new UnusableBytesError("not_video", `The MP4's index cannot be read (${(error as Error).message}).`);
+  }
+}
+
+/** A render's length may be off by less than this without anyone having been cheated. */
+const toleranceMs = 500;
+
+/** What the file differs in from what was paid for, a sentence each. */
+export function differencesFrom(asked: { readonly seconds: number; readonly size: string }, media: Media): string[] {
+  const differences: string[] = [];
+  if (media.durationMs !== undefined && Math.abs(media.durationMs - asked.seconds * 1000) > toleranceMs) {
+    differences.push(`It lasts ${media.durationMs / 1000} s; ${asked.seconds} s were asked for.`);
+  }
+  if (media.width !== undefined && `${media.width}x${media.height}` !== asked.size) {
+    differences.push(`It is ${media.width}x${media.height}; ${asked.size} was asked for.`);
+  }
+  return differences;
+}

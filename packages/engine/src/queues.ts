@@ -1,0 +1,124 @@
+import { type Lane, type Status, type Video, type VideoId } from "@reelq/contract";
+import { Queue } from "bullmq";
+import type { Redis } from "ioredis";
+import { MINUTE } from "./clock.ts";
+import type { StageName } from "./facts.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Keys } from "./keys.ts";
+import { expiryOf } from "./stages/download.ts";
+
+/** What a reminder says: look at this video now, if its record still has this version. It never holds the truth. */
+export interface Reminder {
+  readonly video: VideoId;
+  readonly version: number;
+}
+
+/** The queue's name for a lane: what Bull Board shows. One queue a lane, because a rate limit stops a whole queue. */
+export const submitQueueName = ({ upstream, model }: Lane): string => `submit ${upstream} ${model}`;
+export const pollQueueName = "poll";
+export const downloadQueueName = "download";
+
+/** Which stage looks at a video in a status; a final one needs none. */
+export const stageOf: Readonly<Record<Status, StageName | null>> = {
+  queued: "submit",
+  submitting: "submit",
+  in_doubt: "poll",
+  rendering: "poll",
+  downloading: "download",
+  stored: null,
+  failed: null,
+  cancelled: null,
+};
+
+/** The video's id and the record's own counter: the same reminder twice is one job, the next one is another. */
+export const reminderId = ({ id, version }: Video): string => `${id}.${version}`;
+
+export interface Queues {
+  /** For Bull Board. */
+  readonly all: readonly Queue[];
+  queueFor(video: Video): Queue | undefined;
+  /** Adds the reminder of a record's current version; adding it twice is one. */
+  remind(video: Video, delayMs: number): Promise<void>;
+  /**
+   * Makes sure that a record's reminder waits in its queue, whoever removed it.
+   * @returns true where it had to be added
+   */
+  restore(video: Video): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export function openQueues(connection: Redis, keys: Keys, fleet: Fleet, onError: (error: Error) => void): Queues {
+  const queues = new Map<string, Queue>();
+  const open = (name: string): Queue => {
+    const known = queues.get(name);
+    if (known) return known;
+    const queue = new Queue(name, { connection, prefix: keys.prefix, defaultJobOptions: jobOptions });
+    queue.on("error", onError);
+    queues.set(name, queue);
+    return queue;
+  };
+  for (const lane of fleet.lanes) open(submitQueueName(lane));
+  open(pollQueueName);
+  open(downloadQueueName);
+
+  const queueFor = (video: Video): Queue | undefined => {
+    const stage = stageOf[video.status];
+    if (stage === null) return undefined;
+    return open(
+      stage === "submit" ? submitQueueName(video.lane) : stage === "poll" ? pollQueueName : downloadQueueName,
+    );
+  };
+
+  const remind = async (video: Video, delayMs: number): Promise<void> => {
+    const reminder: Reminder = { video: video.id, version: video.version };
+    await queueFor(video)?.add(reminderName(video), reminder, {
+      jobId: reminderId(video),
+      delay: Math.max(0, Math.round(delayMs)),
+      ...(video.status === "downloading" ? { priority: urgencyOf(expiryOf(video)) } : {}),
+    });
+  };
+
+  return {
+    get all() {
+      return [...queues.values()];
+    },
+    queueFor,
+    remind,
+
+    async restore(video) {
+      const queue = queueFor(video);
+      const state = await queue?.getJobState(reminderId(video));
+      if (state !== "unknown" && state !== "completed" && state !== "failed") return false;
+      // A finished job of this id would swallow the new one.
+      if (state !== "unknown") await queue?.remove(reminderId(video));
+      await remind(video, 0);
+      return true;
+    },
+
+    async close() {
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
+    },
+  };
+}
+
+/** A handful of finished reminders is kept for people to see; a surprise is tried again a few times, then the sweep takes over. */
+const jobOptions = {
+  removeOnComplete: { count: 500 },
+  removeOnFail: { count: 1_000 },
+  attempts: 5,
+  backoff: { type: "exponential", delay: 500 },
+};
+
+/** What a person reads in Bull Board: the id and the prompt's beginning. */
+function reminderName({ id, request }: Video): string {
+  const prompt = request.prompt.replaceAll(/\s+/g, " ").trim();
+  return `${id} ${prompt.length > 48 ? `${prompt.slice(0, 47)}…` : prompt}`;
+}
+
+/** The coarse clock's zero and tick: BullMQ's priorities end at 2,097,152, so this one lasts about 15 years. */
+const urgencyEpoch = Date.UTC(2026, 0, 1);
+const urgencyTickMs = 4 * MINUTE;
+
+/** Earliest expiry first: BullMQ takes the lowest number next. */
+export const urgencyOf = (expiresAt: number): number =>
+  Math.min(Math.max(Math.floor((expiresAt - urgencyEpoch) / urgencyTickMs), 1), 2_097_152);

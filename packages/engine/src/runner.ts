@@ -1,0 +1,150 @@
+import { isFinal, type Video, type VideoIn } from "@reelq/contract";
+import { MINUTE, SECOND } from "./clock.ts";
+import { CorruptRecordError } from "./corrupt-record.ts";
+import { laneName } from "./fleet.ts";
+import type { AdvanceOptions, Ledger } from "./ledger.ts";
+import type { Queues, Reminder } from "./queues.ts";
+import type { StageContext } from "./stages/context.ts";
+import { download } from "./stages/download.ts";
+import { poll } from "./stages/poll.ts";
+import { reconcile } from "./stages/reconcile.ts";
+import { submit } from "./stages/submit.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** What is left to do with the reminder itself once its stage has run. */
+export type Afterwards =
+  | { readonly kind: "done" }
+  /** The same reminder again, later. */
+  | { readonly kind: "delay"; readonly delayMs: number }
+  /** The lane gives no leave: the whole queue rests, and this reminder keeps its place. */
+  | { readonly kind: "rest"; readonly restMs: number };
+
+export interface RunnerParts {
+  readonly ledger: Ledger;
+  readonly queues: Queues;
+  readonly context: StageContext;
+}
+
+/** While a stage runs, the due time is put off by so much, again and again. */
+const holdMs = 2 * MINUTE;
+const holdEveryMs = 30 * SECOND;
+
+/** How long a full lane's queue rests before it asks again: a freed place is used within this time. */
+const fullRestMs = 500;
+
+/** A rest is cut into pieces, so that a lane whose rest was lifted is found. */
+const longestRestMs = 5 * SECOND;
+
+const done: Afterwards = { kind: "done" };
+
+/** Runs one reminder: reads the record, asks the stage of its status, and writes what the stage concluded. */
+export async function run(reminder: Reminder, parts: RunnerParts): Promise<Afterwards> {
+  const { ledger, context } = parts;
+  const { facts } = context;
+  let video: Video | undefined;
+  try {
+    video = await ledger.read(reminder.video);
+  } catch (error) {
+    if (!(error instanceof CorruptRecordError)) throw error;
+    facts.emit("setAside", { what: "record", id: error.id, reason: error.message });
+    return done;
+  }
+  if (!video || video.version !== reminder.version) {
+    facts.emit("staleReminder", { id: reminder.video, reminded: reminder.version, version: video?.version ?? null });
+    return done;
+  }
+  const release = holdWhileRunning(video, parts);
+  try {
+    const verdict = await conclude(video, context);
+    return verdict ? await apply(video, verdict, parts) : done;
+  } finally {
+    release();
+  }
+}
+
+/** Each status and the stage that looks at it. */
+async function conclude(video: Video, context: StageContext): Promise<Verdict | undefined> {
+  switch (video.status) {
+    case "queued":
+    case "submitting":
+      return submit(video, context);
+    case "in_doubt":
+      return reconcile(video, context);
+    case "rendering":
+      return poll(video, context);
+    case "downloading":
+      return download(video, context);
+    case "stored":
+    case "failed":
+    case "cancelled":
+      return undefined;
+  }
+}
+
+/** The one place where a verdict becomes a write, a reminder or a wait. */
+async function apply(video: Video, verdict: Verdict, parts: RunnerParts): Promise<Afterwards> {
+  if (verdict.kind === "later") {
+    await parts.ledger.hold(video, parts.context.clock.now() + verdict.delayMs);
+    parts.context.facts.emit("waited", { video, note: verdict.note });
+    return { kind: "delay", delayMs: verdict.delayMs };
+  }
+  const written = await write(video, verdict.next, verdict.options, parts);
+  if (written.kind !== "written") return written;
+  if (verdict.kind === "intend")
+    return apply(written.video, await verdict.send(written.video as VideoIn<"submitting">), parts);
+  announce(video, written.video, verdict.note, parts);
+  if (!isFinal(written.video.status)) await parts.queues.remind(written.video, verdict.delayMs);
+  return done;
+}
+
+async function write(
+  video: Video,
+  next: Video,
+  options: AdvanceOptions | undefined,
+  { ledger, context }: RunnerParts,
+): Promise<Afterwards | { readonly kind: "written"; readonly video: Video }> {
+  const { facts } = context;
+  const advance = await ledger.advance(video, next, options);
+  switch (advance.kind) {
+    case "moved":
+      if (next.status === "submitting") facts.emit("moved", { video: advance.video, from: video.status });
+      return { kind: "written", video: advance.video };
+    case "full":
+      return rest(video, `${advance.inFlight} in flight`, fullRestMs, context);
+    case "resting":
+      return rest(video, advance.reason, Math.min(advance.restMs, longestRestMs), context);
+    case "owned":
+      // The next look at the doubt no longer counts that task.
+      facts.emit("waited", { video, note: `${advance.owner} owns that task` });
+      return { kind: "delay", delayMs: SECOND };
+    case "changed":
+      facts.emit("fenced", {
+        id: video.id,
+        version: video.version,
+        wanted: next.status,
+        task: "task" in next ? (next.task?.id ?? null) : null,
+      });
+      return done;
+  }
+}
+
+function rest(video: Video, reason: string, restMs: number, { facts }: StageContext): Afterwards {
+  facts.emit("laneRested", { lane: video.lane, reason: `${laneName(video.lane)}: ${reason}`, restMs });
+  return { kind: "rest", restMs };
+}
+
+function announce(before: Video, after: Video, note: string | undefined, { context }: RunnerParts): void {
+  if (before.status === after.status) context.facts.emit("waited", { video: after, note: note ?? "not yet" });
+  else context.facts.emit("moved", { video: after, from: before.status, ...(note === undefined ? {} : { note }) });
+}
+
+/** Keeps the sweep away from a video that somebody works on. */
+function holdWhileRunning(video: Video, { ledger, context }: RunnerParts): () => void {
+  const hold = () => {
+    ledger
+      .hold(video, context.clock.now() + holdMs)
+      .catch((error: Error) => context.facts.emit("hiccup", { where: "hold", error }));
+  };
+  const timer = setInterval(hold, holdEveryMs);
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,29 @@
+import type { Lane, VideoId } from "@reelq/contract";
+import type { Upstream } from "@reelq/upstream";
+import type { Clock, Dice } from "../clock.ts";
+import type { Fleet } from "../fleet.ts";
+import type { Facts } from "../facts.ts";
+import type { Storage } from "../storage/storage.ts";
+
+/** What to do with a doubt that evidence cannot settle. */
+export type DoubtPolicy = "hold" | "resubmit";
+
+/** All that a stage may use: it knows nothing of Redis or queues. */
+export interface StageContext {
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly fleet: Fleet;
+  readonly facts: Facts;
+  readonly storage: Storage;
+  /** This worker's name, for the intents it holds. */
+  readonly worker: string;
+  readonly doubtPolicy: DoubtPolicy;
+  /** Undefined: this worker has no account of that name. */
+  readonly upstream: (lane: Lane) => Upstream | undefined;
+  /** Whether the worker that wrote an intent still shows signs of life. */
+  readonly isAlive: (worker: string) => Promise<boolean>;
+  /** The video that owns an upstream's task. */
+  readonly ownerOf: (upstream: string, task: string) => Promise<VideoId | undefined>;
+  /** Ends when the worker must stop at once. */
+  readonly signal: AbortSignal;
+}

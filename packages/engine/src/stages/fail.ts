@@ -1,0 +1,19 @@
+import type { FailureClass, Task, VideoCore } from "@reelq/contract";
+import type { Verdict } from "../verdict.ts";
+import type { StageContext } from "./context.ts";
+
+export interface Reason {
+  readonly class: FailureClass;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** The end of a video that no stage can help any more; its task, where there was one, stays on the record. */
+export function fail(core: VideoCore, failure: Reason, context: StageContext, task?: Task): Verdict {
+  const now = context.clock.now();
+  return {
+    kind: "move",
+    next: { ...core, ...(task === undefined ? {} : { task }), status: "failed", failure, failedAt: now, dueAt: now },
+    delayMs: 0,
+  };
+}

@@ -1,0 +1,190 @@
+import { randomUUID } from "node:crypto";
+import type { BigIntStats } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { Readable } from "node:stream";
+import { contentTypeOf } from "./content-type.ts";
+import { requireKey } from "./key.ts";
+import { writeReadDelete } from "./probe.ts";
+import { requireInside } from "./range.ts";
+import type { ByteRange, PutOptions, Storage, StoredObject } from "./storage.ts";
+import { StorageError } from "./storage-error.ts";
+import { takeIn } from "./take-in.ts";
+
+/** Keeps objects as files below a folder, which is made when the first one comes. */
+export function openFolder({ path }: { readonly path: string }): Storage {
+  return new Folder(resolve(path));
+}
+
+/** How often a put makes its folders anew when a removal in the same folder prunes them from under it. */
+const PUBLISH_TRIES = 10;
+
+class Folder implements Storage {
+  readonly place: string;
+  readonly #root: string;
+  /** Inside the root, so that a rename out of it never crosses filesystems; no key begins with a dot. */
+  readonly #incoming: string;
+
+  constructor(root: string) {
+    this.place = `file:${root}`;
+    this.#root = root;
+    this.#incoming = join(root, ".incoming");
+  }
+
+  async put(key: string, body: Readable, { signal }: PutOptions) {
+    return takeIn(body, signal, async (chunks) => {
+      const target = this.#pathOf(key);
+      const unfinished = join(this.#incoming, randomUUID());
+      try {
+        await mkdir(this.#incoming, { recursive: true });
+        await write(unfinished, chunks);
+        await this.#publish(unfinished, target);
+      } catch (error) {
+        await rm(unfinished, { force: true });
+        throw error;
+      }
+    });
+  }
+
+  async head(key: string): Promise<StoredObject | undefined> {
+    const found = await orMissing(stat(this.#pathOf(key), { bigint: true }));
+    return found?.isFile() ? describe(key, found) : undefined;
+  }
+
+  async get(key: string, range?: ByteRange) {
+    if (!(await this.head(key))) return undefined;
+    const file = await orMissing(open(this.#pathOf(key), "r"));
+    if (!file) return undefined;
+    try {
+      // Asked of the open file, not of its name: another put may have taken over the name since.
+      const object = describe(key, await file.stat({ bigint: true }));
+      if (range) requireInside(range, object.bytes);
+      return { ...object, body: file.createReadStream(range) };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  async remove(key: string): Promise<void> {
+    if (!(await this.head(key))) return;
+    const path = this.#pathOf(key);
+    await rm(path, { force: true });
+    await this.#prune(dirname(path));
+  }
+
+  async presign(): Promise<undefined> {
+    return undefined;
+  }
+
+  async probe(): Promise<void> {
+    try {
+      await writeReadDelete(this);
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      throw new StorageError("unusable", `${this.place} (STORAGE_URL) cannot be used: ${reason(error)}.`, error);
+    }
+  }
+
+  /** Goes by the last write, so that a long put that still moves is left alone. */
+  async abandonUploads(before: number): Promise<number> {
+    const names = (await orMissing(readdir(this.#incoming))) ?? [];
+    let abandoned = 0;
+    for (const name of names) {
+      const path = join(this.#incoming, name);
+      const found = await orMissing(stat(path));
+      if (!found || found.mtimeMs >= before) continue;
+      await rm(path, { force: true });
+      abandoned += 1;
+    }
+    return abandoned;
+  }
+
+  async close(): Promise<void> {}
+
+  #pathOf(key: string): string {
+    requireKey(key);
+    return join(this.#root, ...key.split("/"));
+  }
+
+  async #publish(unfinished: string, target: string, triesLeft = PUBLISH_TRIES): Promise<void> {
+    await mkdir(dirname(target), { recursive: true });
+    try {
+      await rename(unfinished, target);
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT" || triesLeft <= 1) throw error;
+      return this.#publish(unfinished, target, triesLeft - 1);
+    }
+    for (const folder of this.#upwards(dirname(target))) await syncFolder(folder);
+    await syncFolder(this.#root);
+  }
+
+  /** Removes the folders that are empty now. */
+  async #prune(from: string): Promise<void> {
+    for (const folder of this.#upwards(from)) {
+      try {
+        await rmdir(folder);
+      } catch {
+        return;
+      }
+    }
+  }
+
+  /** The folder and those around it, up to the root and without it. */
+  *#upwards(from: string): Generator<string> {
+    for (let folder = from; folder !== this.#root; folder = dirname(folder)) yield folder;
+  }
+}
+
+async function write(path: string, chunks: AsyncIterable<Buffer>): Promise<void> {
+  await withFile(path, "wx", async (file) => {
+    await file.writeFile(chunks);
+    await file.sync();
+  });
+}
+
+/** Without this, a power cut could take back the rename that was just reported as done. */
+async function syncFolder(path: string): Promise<void> {
+  await orMissing(withFile(path, "r", (folder) => folder.sync()));
+}
+
+async function withFile(path: string, flags: string, use: (file: FileHandle) => Promise<void>): Promise<void> {
+  const file = await open(path, flags);
+  try {
+    await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
+const describe = (key: string, found: BigIntStats): StoredObject => ({
+  bytes: Number(found.size),
+  contentType: contentTypeOf(key),
+  // The inode tells two puts apart that fall into one tick of a coarse clock.
+  etag: `"${found.size.toString(36)}-${found.mtimeNs.toString(36)}-${found.ino.toString(36)}"`,
+});
+
+/** Undefined where there is nothing of that name, also because a folder in the path is a file. */
+async function orMissing<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined);
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: "this user may not write there",
+  EPERM: "this user may not write there",
+  EROFS: "the filesystem is read-only",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  ENOTDIR: "a part of the path is a file, not a folder",
+  EEXIST: "a part of the path is a file, not a folder",
+};
+
+const reason = (error: unknown): string => reasons[String(codeOf(error))] ?? String(error);

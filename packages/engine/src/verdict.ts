@@ -1,0 +1,32 @@
+import type { Video, VideoCore, VideoIn } from "@reelq/contract";
+import type { AdvanceOptions } from "./ledger.ts";
+
+/**
+ * What a stage concluded: a value, read in one place (`runner.ts`). A stage never writes the ledger and never
+ * touches a queue.
+ */
+export type Verdict =
+  /** Write this record, and look again after a while if it is not final. */
+  | {
+      readonly kind: "move";
+      readonly next: Video;
+      /** Until the next reminder; ignored for a final record. */
+      readonly delayMs: number;
+      /** What happened, in a few words, where the status alone does not say it. */
+      readonly note?: string;
+      readonly options?: AdvanceOptions;
+    }
+  /** Write the intent, with the lane's leave, in one script; only if that was granted, go on at once. */
+  | {
+      readonly kind: "intend";
+      readonly next: VideoIn<"submitting">;
+      readonly options: AdvanceOptions;
+      readonly send: (written: VideoIn<"submitting">) => Promise<Verdict>;
+    }
+  /** Nothing to write: look again after a while. */
+  | { readonly kind: "later"; readonly delayMs: number; readonly note: string };
+
+/** The record as a stage hands it on: core, and what its new status adds. */
+export function again(core: VideoCore, setback: keyof VideoCore["setbacks"]): VideoCore {
+  return { ...core, setbacks: { ...core.setbacks, [setback]: core.setbacks[setback] + 1 } };
+}

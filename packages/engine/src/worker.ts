@@ -1,0 +1,190 @@
+import { isVideoId } from "@reelq/contract";
+import type { Upstream } from "@reelq/upstream";
+import { DelayedError, type Job, RateLimitError, Worker } from "bullmq";
+import type { Dice } from "./clock.ts";
+import { SECOND } from "./clock.ts";
+import type { Engine } from "./engine.ts";
+import type { StageName } from "./facts.ts";
+import { downloadQueueName, pollQueueName, type Reminder, submitQueueName } from "./queues.ts";
+import { connect } from "./redis.ts";
+import { run, type RunnerParts } from "./runner.ts";
+import type { DoubtPolicy, StageContext } from "./stages/context.ts";
+import { sweep, sweepEveryMs } from "./sweep.ts";
+
+export interface WorkerOptions {
+  /** Unique among all that share the Redis. */
+  readonly name: string;
+  readonly stages: readonly StageName[];
+  /** Looks at once; submits and downloads take their part of it. Nothing holds a slot while a render runs. */
+  readonly concurrency: number;
+  readonly upstreams: readonly Upstream[];
+  readonly doubtPolicy: DoubtPolicy;
+  readonly dice?: Dice;
+}
+
+/** Workers of the stages, running until closed. */
+export interface StageWorkers {
+  /** Takes no new reminder, and waits at most so long for those at work. What did not end is found by the next worker. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/** A worker that stops giving signs is taken for dead after this time. */
+const leaseMs = 15 * SECOND;
+
+/** A video's reminders are short; one is handed to another worker when its own has been silent for so long. */
+const lockMs = 30 * SECOND;
+
+/** The stalled counter counts for a job's whole life, so it must never be what ends one. */
+const maxStalledCount = 10_000;
+
+export async function startWorker(engine: Engine, options: WorkerOptions): Promise<StageWorkers> {
+  const { redis, keys, facts, fleet, storage, ledger, clock, queues } = engine;
+  const upstreams = new Map(options.upstreams.map((upstream) => [upstream.name, upstream]));
+  const stopping = new AbortController();
+  const context: StageContext = {
+    clock,
+    dice: options.dice ?? Math.random,
+    fleet,
+    facts,
+    storage,
+    worker: options.name,
+    doubtPolicy: options.doubtPolicy,
+    upstream: ({ upstream }) => upstreams.get(upstream),
+    isAlive: async (worker) => (await redis.exists(keys.worker(worker))) === 1,
+    ownerOf: (upstream, task) => ledger.ownerOf(upstream, task),
+    signal: stopping.signal,
+  };
+  const parts: RunnerParts = { ledger, queues, context };
+
+  const lease = every(
+    leaseMs / 3,
+    () => redis.set(keys.worker(options.name), String(clock.now()), "PX", leaseMs),
+    engine,
+    "lease",
+  );
+  await lease.first;
+  const sweeping = every(sweepEveryMs, () => sweep({ redis, keys, ledger, queues, facts, clock }), engine, "sweep");
+  const workers = queuesOf(options, engine).map(({ queue, stage, concurrency }) =>
+    startStage(queue, stage, concurrency, parts, engine),
+  );
+
+  return {
+    async close(deadlineMs) {
+      sweeping.stop();
+      const closing = Promise.all(workers.map(({ worker }) => worker.close()));
+      const ended = await within(deadlineMs, closing);
+      if (!ended) {
+        // Downloads end here; their reminders are found by the next worker.
+        stopping.abort();
+        await within(SECOND, closing);
+        await Promise.all(workers.map(({ worker }) => worker.close(true)));
+      }
+      lease.stop();
+      await redis.del(keys.worker(options.name)).catch(() => 0);
+      for (const { connection } of workers) connection.disconnect();
+    },
+  };
+}
+
+interface StageQueue {
+  readonly queue: string;
+  readonly stage: StageName;
+  readonly concurrency: number;
+}
+
+/** Downloads have slots of their own, so that no flood of submits starves them. */
+function queuesOf({ stages, concurrency }: WorkerOptions, { fleet }: Engine): StageQueue[] {
+  const part = (share: number) => Math.max(1, Math.round(concurrency * share));
+  const all: StageQueue[] = [
+    ...fleet.lanes.map((lane) => ({ queue: submitQueueName(lane), stage: "submit" as const, concurrency: part(0.25) })),
+    { queue: pollQueueName, stage: "poll", concurrency: part(1) },
+    { queue: downloadQueueName, stage: "download", concurrency: part(0.5) },
+  ];
+  return all.filter(({ stage }) => stages.includes(stage));
+}
+
+function startStage(
+  queue: string,
+  stage: StageName,
+  concurrency: number,
+  parts: RunnerParts,
+  { redisUrl, keys, facts }: Engine,
+) {
+  const onError = (error: Error) => facts.emit("hiccup", { where: `worker ${queue}`, error });
+  const connection = connect(redisUrl, true, onError);
+  const worker: Worker = new Worker(queue, (job, token) => handle(job, token, worker, stage, parts), {
+    connection,
+    prefix: keys.prefix,
+    concurrency,
+    lockDuration: lockMs,
+    stalledInterval: lockMs / 2,
+    maxStalledCount,
+    removeOnComplete: { count: 500 },
+    removeOnFail: { count: 1_000 },
+  });
+  worker.on("error", onError);
+  worker.on("failed", (job, error) => facts.emit("hiccup", { where: `${queue} ${job?.id ?? ""}`, error }));
+  return { worker, connection };
+}
+
+/** The one place where BullMQ's own way of saying «later» is used. */
+async function handle(
+  job: Job,
+  token: string | undefined,
+  worker: Worker,
+  stage: StageName,
+  parts: RunnerParts,
+): Promise<string> {
+  const { facts } = parts.context;
+  const reminder = readReminder(job);
+  if (!reminder) {
+    facts.emit("setAside", {
+      what: "reminder",
+      id: job.id ?? "",
+      reason: `the job's data is no reminder: ${JSON.stringify(job.data)?.slice(0, 200)}`,
+    });
+    return "set aside: not a reminder";
+  }
+  const startedAt = performance.now();
+  const afterwards = await run(reminder, parts);
+  facts.emit("ran", { stage, durationMs: performance.now() - startedAt });
+  switch (afterwards.kind) {
+    case "done":
+      return "done";
+    case "delay":
+      await job.moveToDelayed(parts.context.clock.now() + afterwards.delayMs, token);
+      throw new DelayedError();
+    case "rest":
+      await worker.rateLimit(afterwards.restMs);
+      throw new RateLimitError();
+  }
+}
+
+function readReminder({ data }: Job): Reminder | undefined {
+  const { video, version } = (data ?? {}) as { video?: unknown; version?: unknown };
+  return typeof video === "string" && isVideoId(video) && typeof version === "number" ? { video, version } : undefined;
+}
+
+/** Does it now and then again and again, never twice at once. */
+function every(ms: number, task: () => Promise<unknown>, { facts }: Engine, where: string) {
+  let running: Promise<unknown> | undefined;
+  const tick = () => {
+    running ??= task()
+      .catch((error: Error) => facts.emit("hiccup", { where, error }))
+      .finally(() => (running = undefined));
+    return running;
+  };
+  const first = tick();
+  const timer = setInterval(tick, ms);
+  return { first, stop: () => clearInterval(timer) };
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
+  try {
+    return await Promise.race([work.then(() => true as const), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
