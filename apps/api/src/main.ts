@@ -1,5 +1,5 @@
-import { openEngine, openProducer, openStorage } from "@reelq/engine";
-import { checkHealth, openLogger, openShutdown, SettingsError } from "@reelq/service";
+import { defaultPrefix, openEngine, openProducer, openStorage, prefixOption } from "@reelq/engine";
+import { checkHealth, openLogger, openShutdown, readCommandLine, SettingsError } from "@reelq/service";
 import { readApiEnvironment } from "./env.ts";
 import { startApi } from "./server.ts";
 
@@ -13,6 +13,7 @@ await main().catch((error: unknown) => {
 });
 
 async function main(): Promise<void> {
+  const { prefix = defaultPrefix } = readCommandLine("Serves the HTTP API and Bull Board.", [prefixOption]);
   const env = readApiEnvironment(process.env);
   const log = openLogger({ name: "api", level: env.logLevel });
   const shutdown = openShutdown({ log });
@@ -22,7 +23,7 @@ async function main(): Promise<void> {
     region: env.awsRegion,
     endpoint: env.awsEndpointUrl,
   });
-  const engine = openEngine({ redisUrl: env.redisUrl, fleet: env.fleet, storage, patient: false });
+  const engine = openEngine({ redisUrl: env.redisUrl, fleet: env.fleet, storage, patient: false, prefix });
   engine.facts.on("hiccup", ({ where, error }) => log.warn({ where, err: error }, "will be tried again"));
   shutdown.onShutdown("engine", () => engine.close());
   const api = await startApi({

@@ -1,17 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { parseArgs } from "node:util";
-import { openEngine, openStorage, type StageName, stageNames, startWorker } from "@reelq/engine";
-import { openLogger, openShutdown, SettingsError } from "@reelq/service";
+import {
+  defaultPrefix,
+  openEngine,
+  openStorage,
+  prefixOption,
+  type StageName,
+  stageNames,
+  startWorker,
+} from "@reelq/engine";
+import { openLogger, openShutdown, readCommandLine, SettingsError } from "@reelq/service";
 import { openUpstream } from "@reelq/upstream";
 import { readWorkerEnvironment } from "./env.ts";
 import { logFacts } from "./log-facts.ts";
-
-const help = `Runs the stages: sends queued videos, looks at renders, stores files.
-
-  --stages submit,poll,download   only these (default: all)
-  --help
-`;
 
 /** After this, work that goes on is cut off; the next worker finds it. */
 const closeWithinMs = 15_000;
@@ -23,7 +24,7 @@ await main().catch((error: unknown) => {
 });
 
 async function main(): Promise<void> {
-  const stages = readArguments();
+  const { stages, prefix } = readArguments();
   const env = readWorkerEnvironment(process.env);
   const log = openLogger({ name: "worker", level: env.logLevel });
   const shutdown = openShutdown({ log });
@@ -33,7 +34,7 @@ async function main(): Promise<void> {
     region: env.awsRegion,
     endpoint: env.awsEndpointUrl,
   });
-  const engine = openEngine({ redisUrl: env.redisUrl, fleet: env.fleet, storage, patient: true });
+  const engine = openEngine({ redisUrl: env.redisUrl, fleet: env.fleet, storage, patient: true, prefix });
   logFacts(engine.facts, log);
   shutdown.onShutdown("engine", () => engine.close());
   const upstreams = Object.entries(env.fleet.upstreams).map(([name, { url, key, format }]) =>
@@ -61,23 +62,20 @@ async function main(): Promise<void> {
   process.send?.({ ready: true });
 }
 
-function readArguments(): readonly StageName[] {
-  const mistake = (message: string): never => {
-    process.stderr.write(`${message}\n\n${help}`);
-    process.exit(2);
+function readArguments(): { stages: readonly StageName[]; prefix: string } {
+  const { stages, prefix } = readCommandLine("Runs the stages: sends queued videos, looks at renders, stores files.", [
+    { name: "stages", value: stageNames.join(","), help: "only these; all where left out", judge: refuseStages },
+    prefixOption,
+  ]);
+  return {
+    stages: stages === undefined ? stageNames : (namesIn(stages) as StageName[]),
+    prefix: prefix ?? defaultPrefix,
   };
-  try {
-    const { values } = parseArgs({ options: { stages: { type: "string" }, help: { type: "boolean", short: "h" } } });
-    if (values.help) {
-      process.stdout.write(help);
-      process.exit(0);
-    }
-    const named = values.stages?.split(",").map((name) => name.trim()) ?? [...stageNames];
-    const unknown = named.find((name) => !(stageNames as readonly string[]).includes(name));
-    return unknown === undefined
-      ? (named as StageName[])
-      : mistake(`--stages: "${unknown}" is no stage; allowed: ${stageNames.join(", ")}.`);
-  } catch (error) {
-    return mistake((error as Error).message);
-  }
+}
+
+const namesIn = (text: string): string[] => text.split(",").map((name) => name.trim());
+
+function refuseStages(text: string): string | undefined {
+  const unknown = namesIn(text).find((name) => !(stageNames as readonly string[]).includes(name));
+  return unknown === undefined ? undefined : `--stages: "${unknown}" is no stage; allowed: ${stageNames.join(", ")}.`;
 }

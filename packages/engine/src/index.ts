@@ -12,7 +12,7 @@ export {
   withSingleUpstream,
 } from "./fleet.ts";
 export { type Ledger, openLedger, type VideoEvent } from "./ledger.ts";
-export { defaultPrefix, keysFor } from "./keys.ts";
+export { defaultPrefix, keysFor, prefixOption } from "./keys.ts";
 export { type Accepted, type Caller, openProducer, type Producer } from "./producer.ts";
 export { type Reminder, reminderId } from "./queues.ts";
 export { maxReferenceBytes } from "./reference.ts";

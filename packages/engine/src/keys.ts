@@ -33,6 +33,17 @@ export interface Keys {
 
 export const defaultPrefix = "{reelq}";
 
+/** How a process is told of another prefix: API and workers that belong together share one. */
+export const prefixOption = {
+  name: "prefix",
+  value: defaultPrefix,
+  help: "before every key in Redis, in braces; the same for all that belong together",
+  judge: (prefix: string) =>
+    /^\{[A-Za-z0-9._-]+\}$/.test(prefix)
+      ? undefined
+      : `--prefix: "${prefix}" must be a name in braces, like ${defaultPrefix}.`,
+};
+
 export function keysFor(prefix: string): Keys {
   return {
     prefix,

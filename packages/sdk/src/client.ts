@@ -24,7 +24,7 @@ export interface CallOptions {
 
 export interface ListQuery {
   readonly after?: string | undefined;
-  readonly limit?: number | undefined;
+  readonly limit?: number | string | undefined;
   readonly order?: "asc" | "desc" | undefined;
   readonly status?: string | undefined;
 }

@@ -1,1 +1,16 @@
-export {};
+export { openUpstream } from "./client.ts";
+export { UpstreamSettingsError } from "./settings.ts";
+export {
+  type Content,
+  type CreateCall,
+  type CreateOutcome,
+  defaultTimeouts,
+  type Look,
+  type TaskPage,
+  type TaskState,
+  type Timeouts,
+  type Upstream,
+  type UpstreamSettings,
+  type Variant,
+  type WireTask,
+} from "./upstream.ts";

@@ -12,6 +12,17 @@ export interface Timeouts {
   readonly totalMs: number;
 }
 
+/**
+ * Long on purpose: servers that start the render before they answer a POST hold it for a minute and more, and a
+ * reply that came too late for us is a video in doubt.
+ */
+export const defaultTimeouts: Timeouts = {
+  connectMs: 10_000,
+  headersMs: 120_000,
+  bodyIdleMs: 30_000,
+  totalMs: 150_000,
+};
+
 export interface UpstreamSettings {
   readonly name: string;
   /** Up to and with `/v1`. */
@@ -20,7 +31,10 @@ export interface UpstreamSettings {
   readonly key?: string | undefined;
   /** What `POST /v1/videos` is sent as; `auto`: multipart, except where a server wants JSON. */
   readonly createFormat?: "auto" | "multipart" | "json" | undefined;
+  /** Only what differs from `defaultTimeouts`. */
   readonly timeouts?: Partial<Timeouts> | undefined;
+  /** Milliseconds since 1970; the system's clock unless given. */
+  readonly now?: (() => number) | undefined;
 }
 
 /** What one POST asks for, in the upstream's own words. */
@@ -30,7 +44,9 @@ export interface CreateCall {
   readonly model: string;
   readonly seconds: number;
   readonly size: string;
-  readonly reference?: { readonly bytes: Uint8Array; readonly contentType: string; readonly filename: string } | undefined;
+  readonly reference?:
+    | { readonly bytes: Uint8Array; readonly contentType: string; readonly filename: string }
+    | undefined;
   /** The finished task to remix: the call goes to `/videos/{task}/remix` with the prompt alone. */
   readonly remixOf?: string | undefined;
 }
@@ -75,7 +91,11 @@ export type CreateOutcome =
 
 /** What a status query brought. */
 export type Look =
-  | { readonly kind: "seen"; readonly task: WireTask; /** When the server wants the next one. */ readonly pollAfterMs?: number }
+  | {
+      readonly kind: "seen";
+      readonly task: WireTask;
+      /** When the server wants the next one. */ readonly pollAfterMs?: number;
+    }
   | { readonly kind: "not_found"; readonly message: string }
   /** Transport, gateway, throttle, an unreadable body: says nothing about the render. */
   | { readonly kind: "missed"; readonly reason: string; readonly retryAfterMs?: number }
@@ -130,7 +150,11 @@ export interface Upstream {
       readonly signal?: AbortSignal | undefined;
     },
   ): Promise<Content>;
-  list(options?: { readonly after?: string; readonly limit?: number; readonly order?: "asc" | "desc" }): Promise<TaskPage>;
+  list(options?: {
+    readonly after?: string;
+    readonly limit?: number;
+    readonly order?: "asc" | "desc";
+  }): Promise<TaskPage>;
   /** Deletes the task at the upstream; false where it cannot. */
   remove(task: string): Promise<boolean>;
   close(): Promise<void>;

@@ -73,8 +73,8 @@ class Folder implements Storage {
     await this.#prune(dirname(path));
   }
 
-  async presign(): Promise<undefined> {
-    return undefined;
+  async presign(key: string): Promise<undefined> {
+    requireKey(key);
   }
 
   async probe(): Promise<void> {

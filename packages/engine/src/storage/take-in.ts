@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { addAbortSignal, type Readable } from "node:stream";
+import { type Readable, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
 
 interface TakenIn {
   readonly bytes: number;
@@ -19,25 +20,24 @@ export async function takeIn(
 ): Promise<TakenIn> {
   const hash = createHash("sha256");
   let bytes = 0;
-  async function* measured(): AsyncGenerator<Buffer> {
-    for await (const chunk of body as AsyncIterable<Buffer | string>) {
-      const buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
-      hash.update(buffer);
-      bytes += buffer.length;
-      yield buffer;
-    }
-  }
-  // A body may fail before the writer first reads from it; unheard, that would end the process. The read reports it.
-  body.on("error", () => undefined);
+  const measure = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      hash.update(chunk);
+      bytes += chunk.length;
+      done(null, chunk);
+    },
+  });
   try {
     signal?.throwIfAborted();
-    if (signal) addAbortSignal(signal, body);
-    await write(measured());
+    // Not awaited: a body may be slow to close after an abort. What goes wrong here reaches whoever reads `measure`.
+    pipeline(body, measure, signal ? { signal } : {}).catch(() => undefined);
+    await write(measure);
     return { bytes, sha256: hash.digest("hex") };
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
   } finally {
+    measure.destroy();
     body.destroy();
   }
 }

@@ -1,0 +1,37 @@
+import type { Environment } from "@reelq/service";
+import type { Command } from "commander";
+import { type AppName, runApp } from "../child.ts";
+
+const apps: readonly { readonly name: AppName; readonly description: string; readonly example: string }[] = [
+  {
+    name: "api",
+    description: "Run the HTTP API alone.",
+    example: "REDIS_URL=redis://10.0.0.5:6379 PORT=8080 reelq api",
+  },
+  {
+    name: "worker",
+    description: "Run a worker alone; as many as you like, anywhere that reaches Redis and the storage.",
+    example: "reelq worker --stages poll,download",
+  },
+  {
+    name: "simulator",
+    description: "Run the simulated upstream alone; point UPSTREAM_URL at it.",
+    example: "SIM_RENDER_MS=2000 reelq simulator",
+  },
+];
+
+/** `reelq api|worker|simulator`: one app alone, with whatever arguments it takes. */
+export function addAppCommands(program: Command, env: Environment): void {
+  for (const { name, description, example } of apps) {
+    program
+      .command(name)
+      .description(description)
+      .argument("[args...]", `what the ${name} itself takes`)
+      .allowUnknownOption()
+      .passThroughOptions(false)
+      .addHelpText("after", `\nExample:\n  ${example}`)
+      .action(async (args: string[]) => {
+        process.exitCode = await runApp(name, args, env);
+      });
+  }
+}

@@ -1,0 +1,34 @@
+import type { Client } from "@reelq/sdk";
+import type { Command } from "commander";
+import { standardOutput } from "../terminal.ts";
+import { videoLine } from "../video-line.ts";
+
+interface ListOptions {
+  readonly status?: string;
+  readonly limit: string;
+  readonly after?: string;
+  readonly oldest?: boolean;
+  readonly json?: boolean;
+}
+
+/** `reelq list`: videos by age. */
+export function addList(program: Command, client: () => Client): void {
+  program
+    .command("list")
+    .description("List videos, the newest first.")
+    .option("--status <status>", "only these: queued, in_progress, completed, failed, or one of reelq's own statuses")
+    .option("--limit <n>", "how many, at most 100", "20")
+    .option("--after <id>", "go on after this one")
+    .option("--oldest", "the oldest first")
+    .option("--json", "print the page as JSON")
+    .action(async ({ status, limit, after, oldest, json }: ListOptions) => {
+      const page = await client().list({ status, limit, after, order: oldest ? "asc" : "desc" });
+      if (json) {
+        standardOutput.write(`${JSON.stringify(page, null, 2)}\n`);
+        return;
+      }
+      if (page.data.length === 0) standardOutput.write("There are no such videos.\n");
+      for (const video of page.data) standardOutput.write(`${videoLine(video)}\n`);
+      if (page.has_more) standardOutput.write(`There are more: add --after ${page.last_id}\n`);
+    });
+}

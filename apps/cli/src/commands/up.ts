@@ -1,0 +1,93 @@
+import { resolve } from "node:path";
+import { type Environment, openLogger, openShutdown, type Shutdown, startRedisServer } from "@reelq/service";
+import type { Command } from "commander";
+import { AppEndedError, type AppName, type Child, type ChildOptions, startApp } from "../child.ts";
+import { CommandFailure, endWith } from "../exit.ts";
+import { standardOutput } from "../terminal.ts";
+
+/** A worker's own shutdown takes up to 20 s; the apps are given more, so that none is cut off. */
+const stopWithinMs = 40_000;
+
+/** A part that ends by itself is started again: at once, then ever more slowly. */
+const restartMs = [0, 1_000, 2_000, 5_000, 10_000, 30_000];
+
+/** A part that ran for so long before it ended was well. */
+const steadyAfterMs = 60_000;
+
+/** How the simulated upstream scales its render times, where no other upstream is set: about ten seconds a clip. */
+const tryoutTimeScale = "0.1";
+
+/** `reelq up`: everything on this machine, until it is told to stop. */
+export function addUp(program: Command, env: Environment): void {
+  program
+    .command("up")
+    .description(
+      "Start everything on this machine and keep it running: Redis unless REDIS_URL is set, the API, a worker.",
+    )
+    .addHelpText(
+      "after",
+      "\nWithout UPSTREAM_URL or REELQ_CONFIG, a simulated upstream is started too, for trying things out.\nCtrl-C stops it in order; what is on its way goes on at the next start.",
+    )
+    .action(() => up(env));
+}
+
+async function up(given: Environment): Promise<void> {
+  const log = openLogger({ name: "up" });
+  const shutdown = openShutdown({ log, deadlineMs: stopWithinMs });
+  const say = (line: string) => standardOutput.write(`${line}\n`);
+  let env: Environment = given;
+  if (!env["REDIS_URL"]) {
+    const redis = await startRedisServer({ dir: resolve(".reelq/redis"), searchPath: env["PATH"] });
+    shutdown.onShutdown("redis", () => redis.stop());
+    void redis.exited.then(() => shutdown.signal.aborted || shutdown.begin("Redis ended", 1));
+    env = { ...env, REDIS_URL: redis.url };
+    say(`redis      ${redis.url} (data in .reelq/redis)`);
+  }
+  if (!env["UPSTREAM_URL"] && !env["REELQ_CONFIG"]) {
+    const url = await keepRunning(
+      "simulator",
+      { env: { SIM_TIME_SCALE: tryoutTimeScale, ...env, PORT: "0" } },
+      shutdown,
+    );
+    env = { ...env, UPSTREAM_URL: url };
+    say(`upstream   ${url} (simulated; set UPSTREAM_URL for a real one)`);
+  }
+  const [api] = await Promise.all([keepRunning("api", { env }, shutdown), keepRunning("worker", { env }, shutdown)]);
+  say(`api        ${api}/v1`);
+  say(`board      ${api}/board`);
+  say(`storage    ${env["STORAGE_URL"] ?? "file:./videos"}`);
+  say(`\nTry:  npm run reelq -- create "A cat walks on the street" --wait\nCtrl-C stops everything in order.\n`);
+}
+
+/** Starts an app, waits until it is ready, and starts it again should it ever end by itself. */
+async function keepRunning(app: AppName, { env }: Pick<ChildOptions, "env">, shutdown: Shutdown): Promise<string> {
+  let child: Child = startApp(app, { env, output: "inherit" });
+  shutdown.onShutdown(app, () => child.stop());
+  let url: string | undefined;
+  try {
+    url = await child.ready;
+  } catch (error) {
+    // It has said itself what is wrong with its settings.
+    const exitCode = error instanceof AppEndedError && error.how === 2 ? 2 : 1;
+    endWith(new CommandFailure(exitCode, (error as Error).message));
+    return shutdown.begin(`the ${app} did not start`, exitCode);
+  }
+  // A restarted part listens where it did before.
+  const again = url === undefined ? env : { ...env, PORT: new URL(url).port };
+  void supervise();
+  return url ?? "";
+
+  async function supervise(): Promise<void> {
+    for (let failures = 0; ;) {
+      const startedAt = performance.now();
+      const how = await child.exited;
+      if (shutdown.signal.aborted) return;
+      failures = performance.now() - startedAt > steadyAfterMs ? 0 : failures + 1;
+      const delayMs = restartMs[Math.min(failures, restartMs.length) - 1] ?? 0;
+      standardOutput.write(`the ${app} ended (${how}); starting it again in ${delayMs / 1000} s\n`);
+      await new Promise((wake) => setTimeout(wake, delayMs));
+      if (shutdown.signal.aborted) return;
+      child = startApp(app, { env: again, output: "inherit" });
+    }
+  }
+}

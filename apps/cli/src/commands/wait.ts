@@ -1,0 +1,18 @@
+import type { Client } from "@reelq/sdk";
+import type { Command } from "commander";
+import { standardOutput } from "../terminal.ts";
+import { requireStored, waitFor } from "../wait-for.ts";
+
+/** `reelq wait ID...`: until each of them has ended. */
+export function addWait(program: Command, client: () => Client): void {
+  program
+    .command("wait")
+    .description("Wait until videos have ended; exit code 1 if one of them did not get its file.")
+    .argument("<id...>", "the videos' ids")
+    .option("--json", "print the videos as JSON at the end")
+    .action(async (ids: string[], { json }: { json?: boolean }) => {
+      const ended = await waitFor(client(), ids, json ? undefined : standardOutput);
+      if (json) standardOutput.write(`${JSON.stringify(ended, null, 2)}\n`);
+      requireStored(ended);
+    });
+}

@@ -1,0 +1,49 @@
+import { SettingsError } from "@reelq/service";
+import { ReelqError, UnreachableError } from "@reelq/sdk";
+import { CommanderError } from "commander";
+
+/** What the process tells its caller. */
+export const exitCodes = { done: 0, workFailed: 1, wrongUsage: 2, nothingAnswered: 3 } as const;
+
+/** A command's own end: the message, where there is one, and the code. */
+export class CommandFailure extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message: string) {
+    super(message);
+    this.name = "CommandFailure";
+    this.exitCode = exitCode;
+  }
+}
+
+export const wrongUsage = (message: string): CommandFailure => new CommandFailure(exitCodes.wrongUsage, message);
+
+/** Turns whatever ended a command into plain words and its exit code. */
+export function endWith(error: unknown): void {
+  const { exitCode, message } = explain(error);
+  if (message !== "") process.stderr.write(`${message}\n`);
+  process.exitCode = exitCode;
+}
+
+function explain(error: unknown): { exitCode: number; message: string } {
+  // Commander has written its own message already; asking for help is no mistake.
+  if (error instanceof CommanderError)
+    return { exitCode: error.exitCode === 0 ? exitCodes.done : exitCodes.wrongUsage, message: "" };
+  if (error instanceof CommandFailure || error instanceof SettingsError) return error;
+  if (error instanceof UnreachableError) {
+    return {
+      exitCode: exitCodes.nothingAnswered,
+      message: `Nothing answers at ${error.url}. Start reelq with \`npm start\`, or set REELQ_URL to where its API listens.`,
+    };
+  }
+  if (error instanceof ReelqError) return { exitCode: codeOf(error), message: error.message };
+  return {
+    exitCode: exitCodes.workFailed,
+    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  };
+}
+
+/** What the caller can mend is wrong usage; a conflict with what is going on, or a fault over there, is not. */
+function codeOf({ status }: ReelqError): number {
+  return status >= 400 && status < 500 && status !== 409 ? exitCodes.wrongUsage : exitCodes.workFailed;
+}

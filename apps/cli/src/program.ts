@@ -1,0 +1,45 @@
+import type { Environment } from "@reelq/service";
+import { openClient } from "@reelq/sdk";
+import { Command } from "commander";
+import { addAppCommands } from "./commands/app.ts";
+import { addCancel } from "./commands/cancel.ts";
+import { addCreate } from "./commands/create.ts";
+import { addDemo } from "./commands/demo.ts";
+import { addList } from "./commands/list.ts";
+import { addShow } from "./commands/show.ts";
+import { addUp } from "./commands/up.ts";
+import { addWait } from "./commands/wait.ts";
+import { readClientEnvironment } from "./env.ts";
+
+/** The `reelq` command with all that is below it. */
+export function openProgram(env: Environment): Command {
+  const program = new Command("reelq")
+    .description("A job queue for AI video rendering: prompts in, verified files out.")
+    .exitOverride()
+    .showHelpAfterError("Add --help to see what is possible.")
+    .showSuggestionAfterError()
+    .addHelpText("after", teaching);
+  const client = () => {
+    const { reelqUrl, reelqApiKey } = readClientEnvironment(env);
+    return openClient({ url: reelqUrl, key: reelqApiKey });
+  };
+  addUp(program, env);
+  addDemo(program, env);
+  addAppCommands(program, env);
+  addCreate(program, client);
+  addList(program, client);
+  addShow(program, client);
+  addWait(program, client);
+  addCancel(program, client);
+  return program;
+}
+
+const teaching = `
+First steps:
+  reelq demo                                       renders a sample batch against a simulated upstream, then stops
+  reelq up                                         starts everything and keeps it running
+  reelq create "A cat walks on the street" --wait  asks for a video and waits until its file is stored
+  reelq list --status in_progress                  what is going on
+
+Exit codes: 0 done, 1 the work failed, 2 wrong usage or settings, 3 nothing answered.
+The client commands find the API at REELQ_URL (http://127.0.0.1:8787) and show it REELQ_API_KEY.`;

@@ -1,0 +1,93 @@
+import { readFileSync } from "node:fs";
+import type { z } from "zod";
+import { readConfigFile } from "./config-file.ts";
+import { type Environment, readEnvironment, type Relation, type Setting, type Settings } from "./environment.ts";
+import { refuseHalfCredential, settings } from "./settings.ts";
+import { SettingsError } from "./settings-error.ts";
+
+const { redisUrl, upstreamUrl, upstreamApiKey, configPath, storageUrl } = settings;
+const { awsAccessKeyId, awsSecretAccessKey, awsRegion, awsEndpointUrl, logLevel } = settings;
+
+/** What every process of a deployment has in common: they meet in one Redis, one storage and the same upstreams. */
+const common = {
+  redisUrl,
+  upstreamUrl,
+  upstreamApiKey,
+  configPath,
+  storageUrl,
+  awsAccessKeyId,
+  awsSecretAccessKey,
+  awsRegion,
+  awsEndpointUrl,
+  logLevel,
+};
+type Common = typeof common;
+
+const commonRelations: readonly Relation<Common>[] = [
+  {
+    between: ["awsAccessKeyId", "awsSecretAccessKey"],
+    judge: ({ awsAccessKeyId: id, awsSecretAccessKey: secret }) => refuseHalfCredential(id, secret),
+  },
+  {
+    between: ["upstreamUrl", "upstreamApiKey"],
+    judge: ({ upstreamUrl: url, upstreamApiKey: key }) =>
+      key !== undefined && url === undefined
+        ? "UPSTREAM_API_KEY is set and UPSTREAM_URL is not; set the URL that the key is for."
+        : undefined,
+  },
+];
+
+export interface Deployment<Shape extends Record<string, Setting>, Config> {
+  readonly settings: Settings<Common & Shape>;
+  /** What REELQ_CONFIG says; of an empty file where it is not set. */
+  readonly config: Config;
+}
+
+/**
+ * Reads the settings that processes share, those of one's own, and the file that REELQ_CONFIG names.
+ * @param judge says what is wrong between the settings and the file
+ * @throws {SettingsError} with every mistake in the environment and in the file
+ */
+export function readDeployment<const Shape extends Record<string, Setting>, Schema extends z.ZodType>(
+  shape: Shape,
+  relations: readonly Relation<Common & Shape>[],
+  env: Environment,
+  schema: Schema,
+  judge: (read: Deployment<Shape, z.output<Schema>>) => string | undefined,
+): Deployment<Shape, z.output<Schema>> {
+  const mistakes: string[] = [];
+  const read = attempt(mistakes, () =>
+    readEnvironment({ ...common, ...shape }, env, {
+      relations: [...(commonRelations as readonly Relation<Common & Shape>[]), ...relations],
+    }),
+  );
+  const path = env[configPath.variable]?.trim();
+  const config = attempt(mistakes, () => readConfigFile(path ?? "", path ? readText(path) : "", env, schema).config);
+  if (read && config && mistakes.length === 0) {
+    const deployment = { settings: read as Settings<Common & Shape>, config };
+    const wrong = judge(deployment);
+    if (wrong === undefined) return deployment;
+    mistakes.push(wrong);
+  }
+  throw new SettingsError("the settings", mistakes);
+}
+
+function attempt<Value>(mistakes: string[], read: () => Value): Value | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    mistakes.push(...error.mistakes);
+    return undefined;
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
+    throw new SettingsError("the environment", [`${configPath.variable} is "${path}": ${why}.`]);
+  }
+}
