@@ -244,7 +244,7 @@ describe("what a look is", () => {
   test("a missed look where nothing answers, or answers nothing readable in time", async () => {
     const resets = await speaking((_seen, _response, socket) => socket.resetAndDestroy());
     expect(await resets.upstream.retrieve("v")).toMatchObject({ kind: "missed" });
-    const hangs = await speaking(() => undefined, { timeouts: { totalMs: 100 } });
+    const hangs = await speaking(() => undefined, { timeouts: { lookMs: 100 } });
     expect(await hangs.upstream.retrieve("v")).toMatchObject({ kind: "missed" });
     const nowhere = openedUpstream({ url: "http://reelq-nowhere.invalid/v1" });
     expect(await nowhere.retrieve("v")).toMatchObject({ kind: "missed" });
@@ -255,7 +255,7 @@ describe("what a look is", () => {
     const { upstream } = await speaking((_seen, response) => {
       response.writeHead(200, { "content-type": "application/json" });
       let bytes = 0;
-      const more = () => {
+      const more = (): void => {
         while (!response.destroyed && bytes < 64 * 1024 * 1024) {
           bytes += 65536;
           if (!response.write(Buffer.alloc(65536, 32))) return void response.once("drain", more);

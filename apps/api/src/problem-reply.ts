@@ -37,7 +37,7 @@ function unexpected(error: unknown): ProblemError {
   const { name = "", code = "" } = error as { name?: string; code?: string };
   const outOfReach =
     name === "MaxRetriesPerRequestError" ||
-    /^E(CONN|HOST|NET|PIPE|TIMEDOUT)/.test(String(code)) ||
+    /^E(CONN|HOST|NET|PIPE|TIMEDOUT)/.test(code) ||
     /Connection is closed|Command timed out/.test(String(error));
   if (outOfReach)
     return problem(

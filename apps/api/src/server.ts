@@ -37,7 +37,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   return { url: `http://${host}:${port}`, close: (deadlineMs) => close(server, deadlineMs) };
 }
 
-export function openApp({ engine, producer, keys, health, onError }: Omit<ApiOptions, "host" | "port">): Express {
+function openApp({ engine, producer, keys, health, onError }: Omit<ApiOptions, "host" | "port">): Express {
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");

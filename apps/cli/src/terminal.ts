@@ -8,7 +8,7 @@ export interface Output {
 }
 
 export const standardOutput: Output = {
-  isTerminal: process.stdout.isTTY === true,
+  isTerminal: Boolean(process.stdout.isTTY),
   get columns() {
     return process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
   },

@@ -12,7 +12,7 @@ export class SlidingWindow {
   /** Takes a place if there is one; else says how long until there is. */
   take(name: string, limit: number): { remaining: number } | { waitMs: number } {
     const now = this.#now();
-    const times = (this.#times.get(name) ?? []).filter((time) => time > now);
+    const times = (this.#times.get(name) ?? []).filter((time) => time > now - this.#windowMs);
     this.#times.set(name, times);
     const oldest = times.at(-limit);
     if (times.length >= limit && oldest !== undefined) return { waitMs: oldest + this.#windowMs - now };

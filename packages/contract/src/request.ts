@@ -14,7 +14,7 @@ export const videoIdSchema = z.custom<VideoId>(
 );
 
 /** A reference image: its bytes lie in storage under their SHA-256, never in Redis. */
-export const referenceSchema = z.object({
+const referenceSchema = z.object({
   /** Hex, of the bytes. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   bytes: z.number().int().positive(),
@@ -26,7 +26,7 @@ export const referenceSchema = z.object({
 export type Reference = z.infer<typeof referenceSchema>;
 
 /** The finished task that a remix starts from: a remix must go to the account that holds it. */
-export const remixSourceSchema = z.object({ video: videoIdSchema, upstream: z.string(), task: z.string() });
+const remixSourceSchema = z.object({ video: videoIdSchema, upstream: z.string(), task: z.string() });
 export type RemixSource = z.infer<typeof remixSourceSchema>;
 
 /** What was asked for, whole and valid. */

@@ -10,25 +10,18 @@ const atSchema = z.number().int().nonnegative();
 export const recordSchemaVersion = 1;
 
 /** One upstream x one model. */
-export const laneSchema = z.object({ upstream: z.string(), model: z.string() });
+const laneSchema = z.object({ upstream: z.string(), model: z.string() });
 export type Lane = z.infer<typeof laneSchema>;
 
 /** What became of a POST: decided in `upstream/src/outcome.ts`. */
-export const attemptOutcomeSchema = z.enum([
-  "accepted",
-  "refused",
-  "in_doubt",
-  "adopted",
-  "created_nothing",
-  "given_up",
-]);
+const attemptOutcomeSchema = z.enum(["accepted", "refused", "in_doubt", "adopted", "created_nothing", "given_up"]);
 export type AttemptOutcome = z.infer<typeof attemptOutcomeSchema>;
 
 /**
  * One paid POST. Those proved not to have created anything (not sent, throttled) leave no attempt behind,
  * only a count in `setbacks`.
  */
-export const attemptSchema = z.object({
+const attemptSchema = z.object({
   number: z.number().int().positive(),
   upstream: z.string(),
   intentAt: atSchema,
@@ -42,7 +35,7 @@ export const attemptSchema = z.object({
 export type Attempt = z.infer<typeof attemptSchema>;
 
 /** The upstream's own job. */
-export const taskSchema = z.object({
+const taskSchema = z.object({
   upstream: z.string(),
   id: z.string(),
   acceptedAt: atSchema,
@@ -57,13 +50,13 @@ export const taskSchema = z.object({
 export type Task = z.infer<typeof taskSchema>;
 
 /** Why a queued video waits. */
-export const waitReasonSchema = z.enum(["lane_full", "throttled", "not_sent", "account", "unserved"]);
+const waitReasonSchema = z.enum(["lane_full", "throttled", "not_sent", "account", "unserved"]);
 export type WaitReason = z.infer<typeof waitReasonSchema>;
 
-export const waitingSchema = z.object({ reason: waitReasonSchema, since: atSchema, detail: z.string().optional() });
+const waitingSchema = z.object({ reason: waitReasonSchema, since: atSchema, detail: z.string().optional() });
 
 /** What is known of a POST whose fate is not. */
-export const doubtSchema = z.object({
+const doubtSchema = z.object({
   since: atSchema,
   reason: z.string(),
   /** How often the upstream's list was read for evidence. */
@@ -78,7 +71,7 @@ export const doubtSchema = z.object({
 export type Doubt = z.infer<typeof doubtSchema>;
 
 /** How the looks at a task went. */
-export const looksSchema = z.object({
+const looksSchema = z.object({
   count: z.number().int().nonnegative(),
   /** Missed looks in a row. */
   missed: z.number().int().nonnegative(),
@@ -89,7 +82,7 @@ export const looksSchema = z.object({
 export type Looks = z.infer<typeof looksSchema>;
 
 /** How the tries to fetch the bytes went. */
-export const fetchingSchema = z.object({
+const fetchingSchema = z.object({
   tries: z.number().int().nonnegative(),
   /** A refusal (403, 404, 410) right after completion usually passes: since when they came without a break. */
   refusedSince: atSchema.optional(),
@@ -98,7 +91,7 @@ export const fetchingSchema = z.object({
 export type Fetching = z.infer<typeof fetchingSchema>;
 
 /** The stored bytes. */
-export const fileSchema = z.object({
+const fileSchema = z.object({
   key: z.string(),
   sidecarKey: z.string(),
   bytes: z.number().int().positive(),
@@ -119,7 +112,7 @@ export const fileSchema = z.object({
 export type StoredFile = z.infer<typeof fileSchema>;
 
 /** What went wrong on the way and was survived. */
-export const setbacksSchema = z.object({
+const setbacksSchema = z.object({
   throttled: z.number().int().nonnegative(),
   notSent: z.number().int().nonnegative(),
   doubts: z.number().int().nonnegative(),

@@ -21,7 +21,7 @@ const upstreamSchema = z.strictObject({
     })
     .optional(),
 });
-export type UpstreamEntry = z.infer<typeof upstreamSchema>;
+type UpstreamEntry = z.infer<typeof upstreamSchema>;
 
 /** What `REELQ_CONFIG` says. */
 export const fleetSchema = z

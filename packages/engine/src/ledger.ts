@@ -18,14 +18,11 @@ import type { Keys } from "./keys.ts";
 /** About a week of moves at a few thousand videos a day; 150 bytes each. */
 const eventStreamLength = 200_000;
 
-/** A record as it is about to be written: the ledger gives the version and the time of the write. */
-export type Draft = Video;
-
-export type Acceptance =
+type Acceptance =
   | { readonly kind: "accepted"; readonly video: VideoIn<"queued"> }
   | { readonly kind: "known"; readonly id: VideoId; readonly fingerprint: string };
 
-export interface Idempotency {
+interface Idempotency {
   readonly key: string;
   /** Of the whole request: the same key with another one is a conflict. */
   readonly fingerprint: string;
@@ -39,7 +36,7 @@ export interface AdvanceOptions {
   readonly restLane?: { readonly ms: number; readonly reason: string };
 }
 
-export type Advance =
+type Advance =
   | { readonly kind: "moved"; readonly video: Video }
   /** Somebody else wrote first, or it is gone: whoever asked must forget what it knew. */
   | { readonly kind: "changed" }
@@ -76,8 +73,11 @@ export interface Ledger {
   accept(draft: VideoIn<"queued">, idempotency?: Idempotency & { readonly project: string }): Promise<Acceptance>;
   /** @throws CorruptRecordError */
   read(id: VideoId): Promise<Video | undefined>;
-  /** Writes `next` if the record still is what `video` says. @throws if the table of moves does not hold the move */
-  advance(video: Video, next: Draft, options?: AdvanceOptions): Promise<Advance>;
+  /**
+   * Writes `next` if the record still is what `video` says; the version and the time of the write are the ledger's.
+   * @throws if the table of moves does not hold the move
+   */
+  advance(video: Video, next: Video, options?: AdvanceOptions): Promise<Advance>;
   /** Puts the due time off while somebody works; false if the record moved on. */
   hold(video: Video, dueAt: number): Promise<boolean>;
   /** Videos by age. Ids, not offsets, so that pages stay true while videos come and go. */
@@ -132,12 +132,11 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
       return text === null ? undefined : parseRecord(id, text);
     },
 
-    async advance(video, next, { leave, restLane } = {}) {
+    async advance(video, next, options = {}) {
       if (!isAllowed(video.status, next.status))
         throw new Error(`No move leads from ${video.status} to ${next.status} (${video.id}).`);
-      const now = clock.now();
-      const written = { ...next, version: video.version + 1, updatedAt: now };
-      const task = "task" in written && written.status === "rendering" ? written.task : undefined;
+      const written = { ...next, version: video.version + 1, updatedAt: clock.now() };
+      const task = written.status === "rendering" ? written.task : undefined;
       const [kind, first, second] = await scripts.advance(
         [
           keys.video(video.id),
@@ -149,27 +148,20 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           keys.rest(video.lane),
           task ? keys.task(task.upstream, task.id) : keys.video(video.id),
         ],
-        [
-          video.id,
-          video.version,
-          written.version,
-          written.status,
-          JSON.stringify(written),
-          isFinal(written.status) ? "" : written.dueAt,
-          eventStreamLength,
-          video.status === written.status ? "" : "event",
-          now,
-          leave ? "ask" : takesPlace.has(written.status) ? "keep" : "free",
-          leave?.places ?? 0,
-          Math.ceil(restLane?.ms ?? 0),
-          task && video.status !== "rendering" ? "own" : "",
-          restLane?.reason ?? "",
-        ],
+        advanceArguments(video, written, options),
       );
-      if (kind === "full") return { kind, inFlight: Number(first) };
-      if (kind === "resting") return { kind, restMs: Number(first), reason: String(second) };
-      if (kind === "owned") return { kind, owner: String(first) };
-      return kind === "moved" ? { kind, video: written } : { kind: "changed" };
+      switch (kind) {
+        case "moved":
+          return { kind, video: written };
+        case "full":
+          return { kind, inFlight: Number(first) };
+        case "resting":
+          return { kind, restMs: Number(first), reason: String(second) };
+        case "owned":
+          return { kind, owner: String(first) };
+        default:
+          return { kind: "changed" };
+      }
     },
 
     async hold(video, dueAt) {
@@ -219,6 +211,27 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
       return entries.map(([id, fields]) => eventOf(id, fields));
     },
   };
+}
+
+/** In the order that advance.lua says. */
+function advanceArguments(video: Video, written: Video, { leave, restLane }: AdvanceOptions): (string | number)[] {
+  const entersRendering = written.status === "rendering" && video.status !== "rendering";
+  return [
+    video.id,
+    video.version,
+    written.version,
+    written.status,
+    JSON.stringify(written),
+    isFinal(written.status) ? "" : written.dueAt,
+    eventStreamLength,
+    video.status === written.status ? "" : "event",
+    written.updatedAt,
+    leave ? "ask" : takesPlace.has(written.status) ? "keep" : "free",
+    leave?.places ?? 0,
+    Math.ceil(restLane?.ms ?? 0),
+    entersRendering ? "own" : "",
+    restLane?.reason ?? "",
+  ];
 }
 
 type Reply = (string | number | null)[];

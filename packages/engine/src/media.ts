@@ -1,6 +1,6 @@
 import { Transform, type TransformCallback } from "node:stream";
 import type { StoredFile } from "@reelq/contract";
-import { createFile, MP4BoxBuffer } from "mp4box";
+import { createFile, MP4BoxBuffer, type Track } from "mp4box";
 
 export type Media = NonNullable<StoredFile["media"]>;
 
@@ -165,33 +165,32 @@ export class MediaGate extends Transform {
 
 function readIndex(index: Buffer): Media {
   const file = createFile(false);
-  let broken: string | undefined;
-  file.onError = (module, message) => {
-    broken = `${module}: ${message}`;
-  };
+  const complaints: string[] = [];
+  file.onError = (module, message) => void complaints.push(`${module}: ${message}`);
   try {
     file.appendBuffer(MP4BoxBuffer.fromArrayBuffer(new Uint8Array(index).buffer, 0), true);
     file.flush();
-    const info = broken === undefined ? file.getInfo() : undefined;
-    const [track] = info?.videoTracks ?? [];
-    if (!info || !track)
-      throw new UnusableBytesError("not_video", `The MP4 holds no video track${broken ? ` (${broken})` : ""}.`);
-    // A fragmented file says its length, if at all, only across its fragments.
-    const durationMs =
-      track.timescale > 0 && track.duration > 0 && !info.isFragmented
-        ? Math.round((track.duration / track.timescale) * 1000)
-        : undefined;
-    const { width, height } = track.video ?? {};
-    return {
-      container: "mp4",
-      ...(durationMs === undefined ? {} : { durationMs }),
-      ...(width === undefined || height === undefined ? {} : { width, height }),
-      ...(track.codec ? { codec: track.codec } : {}),
-    };
+    const info = file.getInfo();
+    const [track] = info.videoTracks ?? [];
+    if (track) return mediaOf(track, info.isFragmented);
   } catch (error) {
-    if (error instanceof UnusableBytesError) throw error;
-    throw new UnusableBytesError("not_video", `The MP4's index cannot be read (${(error as Error).message}).`);
+    complaints.push((error as Error).message);
   }
+  throw new UnusableBytesError(
+    "not_video",
+    `The MP4 holds no video track that can be read (${complaints.join("; ") || "it names none"}).`,
+  );
+}
+
+function mediaOf({ timescale, duration, video, codec }: Track, isFragmented: boolean): Media {
+  // A fragmented file says its length, if at all, only across its fragments.
+  const says = timescale > 0 && duration > 0 && !isFragmented;
+  return {
+    container: "mp4",
+    ...(says ? { durationMs: Math.round((duration / timescale) * 1000) } : {}),
+    ...(video ? { width: video.width, height: video.height } : {}),
+    ...(codec ? { codec } : {}),
+  };
 }
 
 /** A render's length may be off by less than this without anyone having been cheated. */

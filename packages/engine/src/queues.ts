@@ -19,7 +19,7 @@ export const pollQueueName = "poll";
 export const downloadQueueName = "download";
 
 /** Which stage looks at a video in a status; a final one needs none. */
-export const stageOf: Readonly<Record<Status, StageName | null>> = {
+const stageOf: Readonly<Record<Status, StageName | null>> = {
   queued: "submit",
   submitting: "submit",
   in_doubt: "poll",
@@ -120,5 +120,5 @@ const urgencyEpoch = Date.UTC(2026, 0, 1);
 const urgencyTickMs = 4 * MINUTE;
 
 /** Earliest expiry first: BullMQ takes the lowest number next. */
-export const urgencyOf = (expiresAt: number): number =>
+const urgencyOf = (expiresAt: number): number =>
   Math.min(Math.max(Math.floor((expiresAt - urgencyEpoch) / urgencyTickMs), 1), 2_097_152);

@@ -25,7 +25,7 @@ export function readCommandLine(
   } as const;
   let values: Record<string, unknown>;
   try {
-    ({ values } = parseArgs({ options: config as Record<string, { type: "string" | "boolean" }> }));
+    ({ values } = parseArgs({ options: config }));
   } catch (error) {
     throw new SettingsError("the command line", [(error as Error).message]);
   }

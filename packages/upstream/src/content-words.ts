@@ -28,21 +28,26 @@ const passing: ReadonlySet<number> = new Set([403, 404, 409, 425]);
 export function contentOfJson(server: Server, reply: Reply): Content | { kind: "elsewhere"; url: string } {
   const { status, json } = reply;
   if (reply.cut !== undefined) return missed(server, reply, server.plain(`The body broke off: ${reply.cut}`));
+  const unfinished = contentOfTask(server, reply);
+  if (unfinished) return unfinished;
+  const url = urlIn(json);
+  if (url !== undefined) return { kind: "elsewhere", url };
   const fault = readFault(json, reply.text);
   const reason = server.plain(describe(status, fault));
-  const task = isTaskBeyondMistaking(json) ? readTask(json, "") : undefined;
-  if (task?.state === "waiting" || task?.state === "running")
-    return { kind: "not_ready", status, reason: server.plain(`The task is ${task.word}.`) };
-  if (task?.state === "expired") return { kind: "expired", reason: "The task is expired." };
-  const isError = task?.state === "failed" || readError(fieldOf(json, "error")) !== undefined;
-  const url = isError ? undefined : urlIn(json);
-  if (url !== undefined) return { kind: "elsewhere", url };
   if (refusalByCode(fault) === "throttled") return missed(server, reply, reason);
   const word = wordOf(fault);
   if (word === "not_ready") return { kind: "not_ready", status, reason };
-  return word === "expired"
-    ? { kind: "expired", reason }
-    : { kind: "not_video", reason: server.plain(`JSON, not a video: ${reason}`) };
+  if (word === "expired") return { kind: "expired", reason };
+  return { kind: "not_video", reason: server.plain(`JSON, not a video: ${reason}`) };
+}
+
+/** What follows from the task itself; undefined where it is completed, or none. */
+function contentOfTask(server: Server, { status, json }: Reply): Content | undefined {
+  const task = isTaskBeyondMistaking(json) ? readTask(json, "") : undefined;
+  if (!task || task.state === "completed") return undefined;
+  const reason = server.plain(`The task is ${task.word}${task.error ? `: ${task.error.message}` : ""}.`);
+  if (task.state === "waiting" || task.state === "running") return { kind: "not_ready", status, reason };
+  return { kind: task.state === "expired" ? "expired" : "not_video", reason };
 }
 
 /** A page or a text where bytes were asked for. */
@@ -57,7 +62,9 @@ const missed = (server: Server, { headers, json }: Reply, reason: string): Conte
   ...present({ retryAfterMs: readRetryAfter(headers, json, server.settings.now()) }),
 });
 
+/** An error's address is that of its explanation, not of a video. */
 function urlIn(json: unknown): string | undefined {
+  if (readError(fieldOf(json, "error")) !== undefined) return undefined;
   if (typeof json === "string") return isAddress(json) ? json : undefined;
   const data = fieldOf(json, "data");
   const places = [json, data, Array.isArray(data) ? (data as unknown[])[0] : undefined, fieldOf(json, "task")];

@@ -27,11 +27,11 @@ export async function retrieve(server: Server, asked: string): Promise<Look> {
  * failed, and a blip must never fail a render: bad news needs the id asked for, or the marks of a task.
  */
 function isBelievable(task: WireTask, asked: string, reply: Reply): boolean {
-  const isGoodNews = isSuccess(reply.status) && !badNews.includes(task.state);
+  const isGoodNews = isSuccess(reply.status) && !badNews.has(task.state);
   return isGoodNews || (task.wordKnown && task.id === asked) || isTaskBeyondMistaking(reply.json);
 }
 
-const badNews: readonly TaskState[] = ["failed", "cancelled", "expired"];
+const badNews: ReadonlySet<TaskState> = new Set(["failed", "cancelled", "expired"]);
 
 function lookWithoutTask(server: Server, reply: Reply): Look {
   const { status, headers, json } = reply;

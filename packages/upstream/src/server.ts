@@ -43,7 +43,7 @@ export const maxJsonBytes = 8 * 1024 * 1024;
 
 /** Sends a call that is free to be repeated, and reads its reply within the call's time. */
 export async function speak(server: Server, method: "GET" | "DELETE", url: URL): Promise<Spoken> {
-  const deadline = deadlineIn(server.settings.timeouts.totalMs);
+  const deadline = deadlineIn(server.settings.timeouts.lookMs);
   const headers = { ...headersFor(server, true), accept: "application/json" };
   try {
     return await hear(server, server.transport.send({ method, url, headers, signal: deadline.signal }), maxJsonBytes);

@@ -16,7 +16,7 @@ export function natureOf(head: Uint8Array): Nature {
 }
 
 // The first box of an MP4 or QuickTime file: its length, then one of these.
-const boxes = ["ftyp", "styp", "moov", "mdat", "free", "skip", "wide", "pnot"];
+const boxes: ReadonlySet<string> = new Set(["ftyp", "styp", "moov", "mdat", "free", "skip", "wide", "pnot"]);
 
 // EBML (WebM, Matroska), Ogg, FLV, MPEG program stream, and the images of thumbnails and sprite sheets.
 const magics = ["1a45dfa3", "4f676753", "464c5601", "000001ba", "89504e47", "ffd8ff", "47494638"];
@@ -24,6 +24,6 @@ const magics = ["1a45dfa3", "4f676753", "464c5601", "000001ba", "89504e47", "ffd
 function isMedia(bytes: Buffer): boolean {
   const hex = bytes.toString("hex", 0, 8);
   if (magics.some((magic) => hex.startsWith(magic))) return true;
-  if (boxes.includes(bytes.toString("latin1", 4, 8))) return true;
+  if (boxes.has(bytes.toString("latin1", 4, 8))) return true;
   return bytes.toString("latin1", 0, 4) === "RIFF" && /^(AVI |WEBP)$/.test(bytes.toString("latin1", 8, 12));
 }

@@ -8,8 +8,10 @@ export interface Timeouts {
   readonly headersMs: number;
   /** Between two chunks of a reply's body. */
   readonly bodyIdleMs: number;
-  /** A whole call, files excepted: those end by `bodyIdleMs` alone. */
+  /** A whole create, and whatever else has no time of its own; files end by `bodyIdleMs` alone. */
   readonly totalMs: number;
+  /** A whole status query, list or delete: short, because a hung look holds a worker's slot, and can be repeated. */
+  readonly lookMs: number;
 }
 
 /**
@@ -21,6 +23,7 @@ export const defaultTimeouts: Timeouts = {
   headersMs: 120_000,
   bodyIdleMs: 30_000,
   totalMs: 150_000,
+  lookMs: 30_000,
 };
 
 export interface UpstreamSettings {

@@ -78,7 +78,10 @@ function isPlainlyTask(said: Json): boolean {
   const word = wordOf(said);
   if (word === undefined || !readStatus(word).wordKnown) return false;
   const kind = said["object"];
-  return (typeof kind === "string" && kind.startsWith("video")) || taskMarks.some((mark) => said[mark] != null);
+  return (
+    (typeof kind === "string" && kind.startsWith("video")) ||
+    taskMarks.some((mark) => said[mark] !== undefined && said[mark] !== null)
+  );
 }
 
 const taskMarks = ["created_at", "completed_at", "expires_at", "progress", "model", "seconds", "size", "prompt"];

@@ -1,6 +1,6 @@
 import { Router } from "express";
 
-export interface HealthReport {
+interface HealthReport {
   readonly ok: boolean;
 }
 

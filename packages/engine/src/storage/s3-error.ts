@@ -36,6 +36,8 @@ function byName(name: string, { bucket }: Asked): Diagnosis | undefined {
     case "NoSuchKey":
     case "NotFound":
       return ["not_found", `There is no such object in the bucket "${bucket}".`];
+    case "InvalidRange":
+      return ["invalid_range", "The range does not lie inside the object."];
     case "NoSuchUpload":
       return ["not_found", "The upload is gone: something else ended it before it was finished."];
     case "NoSuchBucket":
