@@ -160,6 +160,7 @@ describe("/_sim", () => {
     await sim(simulator, "/restart", { forget: true });
     expect(await statusOf(simulator, id)).toBe(404);
     expect(await (await fetch(`${simulator.url}/videos`)).json()).toMatchObject({ data: [] });
+    expect((await fetch(`${simulator.url}/videos?after=${id}`)).status).toBe(400);
     const next = await create(simulator);
     expect(await statusOf(simulator, next)).toBe(200);
     expect(simulator.posts().length).toBe(2);
