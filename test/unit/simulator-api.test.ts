@@ -82,7 +82,7 @@ describe("create", () => {
     ["a file of another name", { prompt: "x", image: new Blob(["x"], { type: "image/png" }) }, "image"],
   ])("refuses %s with 400 and the name of the field", async (_what, fields, param) => {
     const simulator = await aSimulator();
-    const response = await post(simulator, fields as Record<string, string | Blob>);
+    const response = await post(simulator, fields);
     expect(response.status).toBe(400);
     expect(await bodyOf(response)).toMatchObject({ error: { type: "invalid_request_error", param } });
     expect(simulator.tasks()).toEqual([]);

@@ -8,7 +8,7 @@ export interface Output {
 }
 
 export const standardOutput: Output = {
-  isTerminal: Boolean(process.stdout.isTTY),
+  isTerminal: process.stdout.isTTY,
   get columns() {
     return process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
   },

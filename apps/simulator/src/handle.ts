@@ -8,7 +8,7 @@ import { type Seen, waitFor, waitSchema, type WaitTarget } from "./wait.ts";
 import { namedTasks, type World } from "./world.ts";
 
 /** Which tasks are meant: by id, by a part of the prompt; neither means all. */
-export interface Named {
+interface Named {
   readonly task?: string | undefined;
   readonly prompt?: string | undefined;
 }

@@ -12,7 +12,7 @@ const modelSchema = z.strictObject({
     .min(1)
     .default([...clipSizes]),
 });
-export type Model = z.infer<typeof modelSchema>;
+type Model = z.infer<typeof modelSchema>;
 
 /** The models of the seed document. */
 const seedModels: Record<string, Model> = {
