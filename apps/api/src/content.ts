@@ -11,17 +11,13 @@ export async function sendContent(
   response: Response,
 ): Promise<void> {
   const { key, contentType, sha256 } = video.file;
+  const gone = () => problem("not_found", `The file of ${video.id} is no longer in storage (${key}).`, "id");
   const object = await storage.head(key);
-  if (!object) throw problem("not_found", `The file of ${video.id} is no longer in storage (${key}).`, "id");
+  if (!object) throw gone();
   const etag = `"${sha256}"`;
-  response.setHeader("ETag", etag);
-  response.setHeader("Accept-Ranges", "bytes");
-  response.setHeader("Cache-Control", "private, max-age=31536000, immutable");
-  response.setHeader("Content-Type", contentType);
-  response.setHeader("Content-Disposition", `inline; filename="${key.split("/").at(-1)}"`);
-  response.setHeader("X-Content-Type-Options", "nosniff");
+  const caching = { ETag: etag, "Cache-Control": "private, max-age=31536000, immutable" };
   if (isCached(request, etag)) {
-    response.status(304).end();
+    response.status(304).set(caching).end();
     return;
   }
   const range = readRange(request, etag, object.bytes);
@@ -33,15 +29,23 @@ export async function sendContent(
       "Range",
     );
   }
+  const found = request.method === "HEAD" ? undefined : await storage.get(key, range);
+  if (!found && request.method !== "HEAD") throw gone();
   const { start, end } = range ?? { start: 0, end: object.bytes - 1 };
-  response.setHeader("Content-Length", end - start + 1);
-  if (range) response.status(206).setHeader("Content-Range", `bytes ${start}-${end}/${object.bytes}`);
-  if (request.method === "HEAD") {
+  // Only now: a refusal above must not be taken for a video, nor be cached as one.
+  response.set({
+    ...caching,
+    "Accept-Ranges": "bytes",
+    "Content-Type": contentType,
+    "Content-Length": String(end - start + 1),
+    "Content-Disposition": `inline; filename="${key.split("/").at(-1)}"`,
+    "X-Content-Type-Options": "nosniff",
+  });
+  if (range) response.status(206).set("Content-Range", `bytes ${start}-${end}/${object.bytes}`);
+  if (!found) {
     response.end();
     return;
   }
-  const found = await storage.get(key, range);
-  if (!found) throw problem("not_found", `The file of ${video.id} is no longer in storage (${key}).`, "id");
   await pipeline(found.body, response).catch((error: NodeJS.ErrnoException) => {
     // The listener went away: nobody is left to be told.
     if (error.code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
@@ -51,11 +55,12 @@ export async function sendContent(
 const isCached = (request: Request, etag: string): boolean =>
   (request.headers["if-none-match"] ?? "").split(",").some((one) => ["*", etag, `W/${etag}`].includes(one.trim()));
 
-/** One range is honoured; several, or a form nobody knows, count as none, as RFC 9110 allows. */
+/** One range of a GET is honoured; several, or a form nobody knows, count as none, as RFC 9110 allows. */
 function readRange(request: Request, etag: string, bytes: number): ByteRange | "unsatisfiable" | undefined {
+  if (request.method !== "GET") return undefined;
   const ifRange = request.headers["if-range"];
   if (ifRange !== undefined && ifRange !== etag) return undefined;
-  const match = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range?.trim() ?? "");
+  const match = /^bytes=(\d*)-(\d*)$/i.exec(request.headers.range?.trim() ?? "");
   if (!match || (match[1] === "" && match[2] === "")) return undefined;
   if (match[1] === "") {
     const last = Number(match[2]);

@@ -15,6 +15,9 @@ const maxJsonBytes = Math.ceil(maxReferenceBytes * 1.4);
 const maxFieldBytes = 256 * 1024;
 const maxParts = 16;
 
+/** Nothing that a call takes is nested as deeply; what goes on for thousands of levels overflows the stack of whoever walks it. */
+const maxDepth = 8;
+
 /**
  * Reads the body of a create or remix call: multipart/form-data or JSON.
  * @throws ProblemError
@@ -42,8 +45,15 @@ export async function readJsonObject(request: Request, maxBytes: number): Promis
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw problem("malformed_body", "The body must be a JSON object.");
+  if (isDeeper(value, maxDepth))
+    throw problem("malformed_body", `The body is nested more than ${maxDepth} levels deep.`);
   return value as Record<string, unknown>;
 }
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1)));
 
 async function readJson(request: Request): Promise<CreateBody> {
   const { input_reference: given, ...fields } = await readJsonObject(request, maxJsonBytes);
@@ -93,6 +103,7 @@ function readMultipart(request: Request): Promise<CreateBody> {
   return new Promise((resolve, reject) => {
     const fields: Record<string, unknown> = {};
     let reference: Buffer | undefined;
+    let files = 0;
     const malformed = (cause: Error) =>
       problem("malformed_body", `The multipart body cannot be read: ${cause.message}.`, undefined, { cause });
     const refuse = (error: unknown) => {
@@ -109,7 +120,8 @@ function readMultipart(request: Request): Promise<CreateBody> {
           fieldSize: maxFieldBytes,
           fields: maxParts,
           files: 2,
-          fileSize: maxReferenceBytes,
+          // Busboy calls a file of just this size too large already.
+          fileSize: maxReferenceBytes + 1,
           parts: maxParts,
           fieldNameSize: 200,
         },
@@ -118,20 +130,25 @@ function readMultipart(request: Request): Promise<CreateBody> {
       reject(malformed(error as Error));
       return;
     }
-    parser.on("field", (name, value, { valueTruncated, nameTruncated }) => {
-      if (nameTruncated || valueTruncated)
+    // Its types promise a name and a value; a part may lack the one, and the other where its charset is not known.
+    parser.on("field", (name: string | undefined, value: string | undefined, { valueTruncated, nameTruncated }) => {
+      if (name === undefined || value === undefined)
+        refuse(malformed(new Error("a part has no readable name or value")));
+      else if (nameTruncated || valueTruncated)
         refuse(problem("invalid_value", `${name} has more than ${maxFieldBytes} bytes.`, name));
       else if (Object.hasOwn(fields, name))
         refuse(problem("invalid_value", `${name} was given twice; give it once.`, name));
       else if (name === "input_reference") refuse(notAReference());
       else Object.defineProperty(fields, name, { value, enumerable: true });
     });
-    parser.on("file", (name, stream) => {
+    parser.on("file", (name: string | undefined, stream) => {
       const chunks: Buffer[] = [];
-      stream.on("error", refuse);
-      if (name !== "input_reference")
+      files += 1;
+      stream.on("error", (error) => refuse(malformed(error)));
+      if (name === undefined) refuse(malformed(new Error("a part has no name")));
+      else if (name !== "input_reference")
         refuse(problem("unknown_field", `"${name}" is a file; only input_reference can be one.`, name));
-      else if (reference) refuse(problem("invalid_value", "input_reference was given twice; give one image.", name));
+      else if (files > 1) refuse(problem("invalid_value", "input_reference was given twice; give one image.", name));
       stream.on("limit", () =>
         refuse(problem("body_too_large", `input_reference has more than ${maxReferenceBytes} bytes.`, name)),
       );

@@ -1,4 +1,4 @@
-import { defaultPrefix, openEngine, openProducer, openStorage, prefixOption } from "@reelq/engine";
+import { defaultPrefix, openEngine, openPerson, openProducer, openStorage, prefixOption } from "@reelq/engine";
 import { checkHealth, openLogger, openShutdown, readCommandLine, SettingsError } from "@reelq/service";
 import { readApiEnvironment } from "./env.ts";
 import { startApi } from "./server.ts";
@@ -26,9 +26,11 @@ async function main(): Promise<void> {
   const engine = openEngine({ redisUrl: env.redisUrl, fleet: env.fleet, storage, patient: false, prefix });
   engine.facts.on("hiccup", ({ where, error }) => log.warn({ where, err: error }, "will be tried again"));
   shutdown.onShutdown("engine", () => engine.close());
+  const producer = openProducer(engine);
   const api = await startApi({
     engine,
-    producer: openProducer(engine),
+    producer,
+    person: openPerson(engine, producer),
     keys: env.apiKeys,
     health: () => checkHealth({ redis: () => engine.ping(), storage: () => storage.probe() }),
     host: env.host,

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Engine, Producer } from "@reelq/engine";
+import type { Engine, Person, Producer } from "@reelq/engine";
 import express, { type Express } from "express";
 import { requireKey } from "./caller.ts";
 import { replyWithProblem, unknownRoute } from "./problem-reply.ts";
@@ -11,6 +11,7 @@ import { videosRouter } from "./routes/videos.ts";
 export interface ApiOptions {
   readonly engine: Engine;
   readonly producer: Producer;
+  readonly person: Person;
   /** Empty: everyone who reaches the address may call. */
   readonly keys: readonly { readonly name: string; readonly key: string }[];
   readonly health: HealthCheck;
@@ -37,14 +38,14 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   return { url: `http://${host}:${port}`, close: (deadlineMs) => close(server, deadlineMs) };
 }
 
-function openApp({ engine, producer, keys, health, onError }: Omit<ApiOptions, "host" | "port">): Express {
+function openApp({ engine, producer, person, keys, health, onError }: Omit<ApiOptions, "host" | "port">): Express {
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
   app.use(healthRouter(health));
   const guard = requireKey(keys);
   app.use("/board", guard.browser, boardRouter(engine));
-  app.use("/v1/videos", guard.bearer, videosRouter(producer, engine.storage));
+  app.use("/v1/videos", guard.bearer, videosRouter(producer, person, engine.storage));
   app.get("/", (_request, response) => {
     response.redirect(302, "/board");
   });

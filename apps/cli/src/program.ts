@@ -6,6 +6,8 @@ import { addCancel } from "./commands/cancel.ts";
 import { addCreate } from "./commands/create.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addList } from "./commands/list.ts";
+import { addResolve } from "./commands/resolve.ts";
+import { addRetry } from "./commands/retry.ts";
 import { addShow } from "./commands/show.ts";
 import { addUp } from "./commands/up.ts";
 import { addWait } from "./commands/wait.ts";
@@ -31,6 +33,8 @@ export function openProgram(env: Environment): Command {
   addShow(program, client);
   addWait(program, client);
   addCancel(program, client);
+  addRetry(program, client);
+  addResolve(program, client);
   return program;
 }
 

@@ -35,6 +35,9 @@ export function logFacts(facts: Facts, log: Logger): void {
       "somebody else moved it first; what this worker brought was refused",
     ),
   );
+  on("alarm", ({ video, alarm, detail }) =>
+    log.warn({ ...about(video), alarm, detail }, alarm === "overdue" ? "a render is overdue" : "a file is at risk"),
+  );
   on("setAside", ({ what, id, reason }) => log.error({ id, reason }, `a ${what} was set aside`));
   on("swept", ({ reminded, held }) => log.warn({ reminded, held }, "reminded of videos whose next step was missing"));
   on("hiccup", ({ where, error }) => log.warn({ where, err: error }, "will be tried again"));

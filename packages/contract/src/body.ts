@@ -49,7 +49,7 @@ export interface ReelqBody {
   }[];
   setbacks: Setbacks;
   looks: number;
-  failure: { class: string; charged: string; actor: string; meaning: string } | null;
+  failure: { class: string; charged: string; actor: string; retry: string; meaning: string } | null;
   file: {
     key: string;
     sidecar: string;

@@ -7,32 +7,57 @@ export type Charged = z.infer<typeof chargedSchema>;
 interface FailureRule {
   readonly charged: Charged;
   readonly actor: "producer" | "operator" | "nobody";
+  /** Whether a person's retry makes sense as it is, or only if the person insists. */
+  readonly retry: "allowed" | "insist";
   readonly meaning: string;
 }
 
 /** Why a video failed: a closed set. Each class says whether it was charged and who can act on it. */
 export const failureClasses = {
-  unsendable: { charged: "no", actor: "producer", meaning: "a part of the request is gone, so it cannot be sent" },
+  unsendable: {
+    charged: "no",
+    actor: "producer",
+    retry: "allowed",
+    meaning: "a part of the request is gone, so it cannot be sent",
+  },
   refused: {
     charged: "no",
     actor: "producer",
+    retry: "insist",
     meaning: "the upstream refused the request; the same request would be refused again",
   },
   moderated: {
     charged: "unknown",
     actor: "producer",
+    retry: "insist",
     meaning: "the upstream's content policy blocked it; another prompt is needed",
   },
-  render_failed: { charged: "unknown", actor: "producer", meaning: "the upstream accepted it and could not render it" },
-  task_lost: { charged: "unknown", actor: "operator", meaning: "the upstream no longer knows the task" },
-  given_up: { charged: "unknown", actor: "operator", meaning: "no end in sight at the give-up time" },
+  render_failed: {
+    charged: "unknown",
+    actor: "producer",
+    retry: "allowed",
+    meaning: "the upstream accepted it and could not render it",
+  },
+  task_lost: {
+    charged: "unknown",
+    actor: "operator",
+    retry: "insist",
+    meaning: "the upstream no longer knows the task",
+  },
+  given_up: { charged: "unknown", actor: "operator", retry: "insist", meaning: "no end in sight at the give-up time" },
   lost_to_expiry: {
     charged: "yes",
     actor: "operator",
+    retry: "allowed",
     meaning: "the file expired at the upstream before it could be stored",
   },
-  unusable_file: { charged: "yes", actor: "operator", meaning: "what the upstream delivered is not the video" },
-  declared: { charged: "unknown", actor: "nobody", meaning: "a person gave it up" },
+  unusable_file: {
+    charged: "yes",
+    actor: "operator",
+    retry: "allowed",
+    meaning: "what the upstream delivered is not the video",
+  },
+  declared: { charged: "unknown", actor: "nobody", retry: "insist", meaning: "a person gave it up" },
 } as const satisfies Record<string, FailureRule>;
 
 export type FailureClass = keyof typeof failureClasses;

@@ -1,4 +1,4 @@
-import { type Dice, MINUTE, SECOND } from "./clock.ts";
+import { type Dice, HOUR, MINUTE, SECOND } from "./clock.ts";
 
 /** Until reelq has learned it: how long a render of an unknown model takes. */
 const unknownRenderMs = 3 * MINUTE;
@@ -25,12 +25,20 @@ export function nextLookMs(
   },
   dice: Dice,
 ): number {
+  if (facts.ageMs > renderDeadlineMs(facts.typicalRenderSeconds)) return jittered(overdueLookMs, dice);
   const typicalMs = facts.typicalRenderSeconds === undefined ? unknownRenderMs : facts.typicalRenderSeconds * SECOND;
   const floorMs = clamp(typicalMs * 0.04, 250, 8 * SECOND);
   const ceilingMs = clamp(typicalMs * 0.1, 500, 20 * SECOND);
   if (facts.looks === 0) return jittered(floorMs, dice);
   return jittered(clamp(remainingMs(facts) ?? facts.ageMs * 0.25, floorMs, ceilingMs), dice);
 }
+
+/** When a render is overdue: ten times what is typical, an hour at the least. Not an end: it is looked at all the same, slowly. */
+export const renderDeadlineMs = (typicalRenderSeconds: number | undefined): number =>
+  Math.max(HOUR, 10 * (typicalRenderSeconds ?? 0) * SECOND);
+
+/** Between looks at an overdue render. */
+const overdueLookMs = 5 * MINUTE;
 
 /** What a reported progress promises, taken with care: stuck at 0 or at 99 it promises nothing. */
 function remainingMs({

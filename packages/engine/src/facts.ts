@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { Lane, Status, Video, VideoId } from "@reelq/contract";
+import type { Alarm } from "./ledger.ts";
 
 /**
  * What the engine announces. It never logs: the worker app writes lines from these, and tests await them.
@@ -20,6 +21,8 @@ export interface FactMap {
   staleReminder: [{ id: VideoId; reminded: number; version: number | null }];
   /** Somebody else moved the video first; what this one brought is told here so that it is not lost. */
   fenced: [{ id: VideoId; version: number; wanted: Status; task: string | null }];
+  /** A video is still where it is, and somebody should know: a render overdue, a file at risk. */
+  alarm: [{ video: Video; alarm: Alarm; detail: string }];
   /** A record or a reminder that cannot be read was left alone. */
   setAside: [{ what: "record" | "reminder"; id: string; reason: string }];
   /** The sweep reminded of videos whose next step was missing. */

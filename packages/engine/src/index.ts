@@ -11,9 +11,10 @@ export {
   refuseUpstreams,
   withSingleUpstream,
 } from "./fleet.ts";
-export { type Ledger, openLedger, type VideoEvent } from "./ledger.ts";
+export { type Alarm, type Ledger, openLedger, type VideoEvent } from "./ledger.ts";
 export { defaultPrefix, keysFor, prefixOption } from "./keys.ts";
 export { type Accepted, type Caller, openProducer, type Producer } from "./producer.ts";
+export { openPerson, type Person, type Resolution } from "./person.ts";
 export { type Reminder, reminderId } from "./queues.ts";
 export { maxReferenceBytes } from "./reference.ts";
 export type { DoubtPolicy } from "./stages/context.ts";

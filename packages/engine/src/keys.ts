@@ -15,7 +15,11 @@ export interface Keys {
   readonly status: (status: Status) => string;
   /** ZSET id -> ms since 1970: when the next step of a video that is not final is due. */
   readonly due: string;
-  /** STREAM of moves: `video`, `version`, `status`, `at`. */
+  /** ZSET id -> ms since 1970: when somebody should hear that a video is still where it is. */
+  readonly alarms: string;
+  /** HASH attempt number -> `upstream task`: what a worker brought that had been taken for lost. */
+  readonly evidence: (id: VideoId) => string;
+  /** STREAM of moves and alarms: `video`, `version`, `status`, `at`, and `alarm` where it is one. */
   readonly events: string;
   /** STRING `fingerprint id`, expires: what an idempotency key was first used for. */
   readonly idempotency: (project: string, key: string) => string;
@@ -29,6 +33,8 @@ export interface Keys {
   readonly worker: (name: string) => string;
   /** STRING with expiry: somebody sweeps. */
   readonly sweeping: string;
+  /** STRING with expiry: unfinished uploads were looked for. */
+  readonly tidying: string;
 }
 
 export const defaultPrefix = "{reelq}";
@@ -51,6 +57,8 @@ export function keysFor(prefix: string): Keys {
     videos: `${prefix}:videos`,
     status: (status) => `${prefix}:status:${status}`,
     due: `${prefix}:due`,
+    alarms: `${prefix}:alarms`,
+    evidence: (id) => `${prefix}:evidence:${id}`,
     events: `${prefix}:events`,
     idempotency: (project, key) => `${prefix}:idempotency:${project}:${key}`,
     task: (upstream, task) => `${prefix}:task:${upstream}:${task}`,
@@ -58,5 +66,6 @@ export function keysFor(prefix: string): Keys {
     rest: ({ upstream, model }) => `${prefix}:rest:${upstream}/${model}`,
     worker: (name) => `${prefix}:worker:${name}`,
     sweeping: `${prefix}:sweeping`,
+    tidying: `${prefix}:tidying`,
   };
 }

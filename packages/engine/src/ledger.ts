@@ -34,6 +34,8 @@ export interface AdvanceOptions {
   readonly leave?: { readonly places: number };
   /** Rest the lane in the same script. */
   readonly restLane?: { readonly ms: number; readonly reason: string };
+  /** When to tell that the video is still in the status it enters, ms since 1970; none where left out. */
+  readonly alarmAt?: number;
 }
 
 type Advance =
@@ -66,6 +68,18 @@ export interface VideoEvent {
   readonly status: Status;
   /** Milliseconds since 1970. */
   readonly at: number;
+  /** Not a move: the video is still where it is, and somebody should know. */
+  readonly alarm?: Alarm;
+}
+
+/** `overdue`: a render takes far too long. `at_risk`: a file may expire before it is stored. */
+export type Alarm = "overdue" | "at_risk";
+
+/** A task that a worker brought after its attempt had been taken for lost. */
+export interface Evidence {
+  readonly attempt: number;
+  readonly upstream: string;
+  readonly task: string;
 }
 
 /** The records in Redis, moved by compare-and-set: the truth. */
@@ -89,6 +103,14 @@ export interface Ledger {
   putOff(id: string, dueAt: number | null): Promise<void>;
   ownerOf(upstream: string, task: string): Promise<VideoId | undefined>;
   inFlight(lane: Lane): Promise<number>;
+  /** Ids whose alarm time has passed. */
+  alarming(before: number, limit: number): Promise<VideoId[]>;
+  /** Writes the alarm's event, once; false if the record moved on. */
+  raise(video: Video, alarm: Alarm): Promise<boolean>;
+  /** Takes an alarm back: its record cannot be read, or needs none. */
+  silence(id: string): Promise<void>;
+  keepEvidence(id: VideoId, evidence: Evidence): Promise<void>;
+  evidenceFor(id: VideoId): Promise<Evidence[]>;
   events(options: { readonly after: string; readonly limit: number }): Promise<VideoEvent[]>;
 }
 
@@ -147,6 +169,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           keys.inFlight(video.lane),
           keys.rest(video.lane),
           task ? keys.task(task.upstream, task.id) : keys.video(video.id),
+          keys.alarms,
         ],
         advanceArguments(video, written, options),
       );
@@ -204,6 +227,34 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
       return ((await redis.get(keys.task(upstream, task))) as VideoId | null) ?? undefined;
     },
 
+    async alarming(before, limit) {
+      return (await redis.zrange(keys.alarms, "-inf", `(${before}`, "BYSCORE", "LIMIT", 0, limit)) as VideoId[];
+    },
+
+    async raise(video, alarm) {
+      const event = await scripts.alarm(
+        [keys.video(video.id), keys.alarms, keys.events],
+        [video.id, video.version, video.status, alarm, clock.now(), eventStreamLength],
+      );
+      return event !== "";
+    },
+
+    async silence(id) {
+      await redis.zrem(keys.alarms, id);
+    },
+
+    async keepEvidence(id, { attempt, upstream, task }) {
+      await redis.hset(keys.evidence(id), String(attempt), `${upstream} ${task}`);
+    },
+
+    async evidenceFor(id) {
+      const kept = await redis.hgetall(keys.evidence(id));
+      return Object.entries(kept).map(([attempt, text]) => {
+        const gap = text.indexOf(" ");
+        return { attempt: Number(attempt), upstream: text.slice(0, gap), task: text.slice(gap + 1) };
+      });
+    },
+
     inFlight: (lane) => redis.zcard(keys.inFlight(lane)),
 
     async events({ after, limit }) {
@@ -214,7 +265,11 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
 }
 
 /** In the order that advance.lua says. */
-function advanceArguments(video: Video, written: Video, { leave, restLane }: AdvanceOptions): (string | number)[] {
+function advanceArguments(
+  video: Video,
+  written: Video,
+  { leave, restLane, alarmAt }: AdvanceOptions,
+): (string | number)[] {
   const entersRendering = written.status === "rendering" && video.status !== "rendering";
   return [
     video.id,
@@ -231,6 +286,7 @@ function advanceArguments(video: Video, written: Video, { leave, restLane }: Adv
     Math.ceil(restLane?.ms ?? 0),
     entersRendering ? "own" : "",
     restLane?.reason ?? "",
+    alarmAt === undefined ? (video.status === written.status ? "keep" : "") : Math.ceil(alarmAt),
   ];
 }
 
@@ -249,7 +305,12 @@ function defineScripts(redis: Redis) {
     if (!command) throw new Error(`The script ${name} could not be defined.`);
     return (keys: readonly string[], args: readonly (string | number)[]) => command.call(redis, ...keys, ...args);
   };
-  return { accept: define<Reply>("accept", 6), advance: define<Reply>("advance", 8), hold: define<number>("hold", 2) };
+  return {
+    accept: define<Reply>("accept", 6),
+    advance: define<Reply>("advance", 9),
+    alarm: define<string>("alarm", 3),
+    hold: define<number>("hold", 2),
+  };
 }
 
 /** The Redis door: a record is parsed here and trusted from here on. */
@@ -294,12 +355,16 @@ function readable(id: VideoId, text: string | null | undefined): Video[] {
 const videoStatuses = (): Status[] => videoSchema.options.map((option) => option.shape.status.value);
 
 function eventOf(id: string, fields: string[]): VideoEvent {
-  const read = (name: string): string => fields[fields.indexOf(name) + 1] ?? "";
+  const read = new Map(
+    fields.flatMap((name, index) => (index % 2 === 0 ? [[name, fields[index + 1] ?? ""] as const] : [])),
+  );
+  const alarm = read.get("alarm") as Alarm | undefined;
   return {
     id,
-    video: read("video") as VideoId,
-    version: Number(read("version")),
-    status: read("status") as Status,
-    at: Number(read("at")),
+    video: read.get("video") as VideoId,
+    version: Number(read.get("version")),
+    status: read.get("status") as Status,
+    at: Number(read.get("at")),
+    ...(alarm === undefined ? {} : { alarm }),
   };
 }

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import {
-  coreOf,
   isVideoId,
   judgeCreate,
   judgeRemix,
@@ -20,9 +19,6 @@ import { judgeReference, keepReference } from "./reference.ts";
 
 /** How long an idempotency key is remembered. */
 const keepKeysMs = 7 * DAY;
-
-/** Compare-and-set by a person's call is tried so often against stages that move the same video. */
-const personTries = 10;
 
 export interface Caller {
   readonly project: string;
@@ -47,8 +43,6 @@ export interface Producer {
   remix(source: string, fields: Readonly<Record<string, unknown>>, caller: Caller): Promise<Accepted>;
   read(id: string, caller: Caller): Promise<Video>;
   list(options: ListOptions): Promise<VideoPage>;
-  /** Free while queued; what is paid for is stopped only by `abandon`. */
-  cancel(id: string, abandon: boolean, caller: Caller): Promise<VideoIn<"cancelled">>;
 }
 
 export function openProducer(engine: Engine): Producer {
@@ -157,52 +151,7 @@ export function openProducer(engine: Engine): Producer {
     read,
 
     list: (options) => ledger.list(options),
-
-    async cancel(id, abandon, caller) {
-      for (let tries = 0; tries < personTries; tries += 1) {
-        const video = await read(id, caller);
-        if (video.status === "cancelled") return video;
-        judgeCancel(video, abandon);
-        const now = clock.now();
-        const task = "task" in video && video.task ? { task: video.task } : {};
-        const next: VideoIn<"cancelled"> = {
-          ...coreOf(video),
-          ...task,
-          status: "cancelled",
-          cancelledAt: now,
-          abandoned: video.status !== "queued",
-          dueAt: now,
-        };
-        const advance = await ledger.advance(video, next);
-        if (advance.kind !== "moved") continue;
-        engine.facts.emit("moved", { video: advance.video, from: video.status });
-        return advance.video as VideoIn<"cancelled">;
-      }
-      throw problem("conflict", `${id} is moving too fast to be cancelled; try again.`, "id");
-    },
   };
-}
-
-function judgeCancel(video: Video, abandon: boolean): void {
-  switch (video.status) {
-    case "queued":
-      return;
-    case "rendering":
-    case "downloading":
-      if (!abandon)
-        throw problem(
-          "conflict",
-          `${video.id} is ${video.status} and paid for; it can only be abandoned. Say {"abandon": true} to throw the result away.`,
-          "abandon",
-        );
-      return;
-    case "submitting":
-      throw problem("conflict", `${video.id} is being submitted at this moment; try again in a few seconds.`, "id");
-    case "in_doubt":
-      throw problem("conflict", `${video.id} is in doubt: it may have been paid for. It must be resolved first.`, "id");
-    default:
-      throw problem("conflict", `${video.id} is ${video.status}; there is nothing left to cancel.`, "id");
-  }
 }
 
 /** The same whatever order the fields came in. */

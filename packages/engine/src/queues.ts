@@ -2,10 +2,10 @@ import { type Lane, type Status, type Video, type VideoId } from "@reelq/contrac
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { MINUTE } from "./clock.ts";
+import { expiryOf } from "./expiry.ts";
 import type { StageName } from "./facts.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Keys } from "./keys.ts";
-import { expiryOf } from "./stages/download.ts";
 
 /** What a reminder says: look at this video now, if its record still has this version. It never holds the truth. */
 export interface Reminder {
@@ -74,7 +74,7 @@ export function openQueues(connection: Redis, keys: Keys, fleet: Fleet, onError:
     await queueFor(video)?.add(reminderName(video), reminder, {
       jobId: reminderId(video),
       delay: Math.max(0, Math.round(delayMs)),
-      ...(video.status === "downloading" ? { priority: urgencyOf(expiryOf(video)) } : {}),
+      ...(video.status === "downloading" ? { priority: urgencyOf(expiryOf(video.task)) } : {}),
     });
   };
 
@@ -115,9 +115,9 @@ function reminderName({ id, request }: Video): string {
   return `${id} ${prompt.length > 48 ? `${prompt.slice(0, 47)}…` : prompt}`;
 }
 
-/** The coarse clock's zero and tick: BullMQ's priorities end at 2,097,152, so this one lasts about 15 years. */
+/** The coarse clock's zero and tick: BullMQ's priorities end at 2,097,152, so this one lasts until 2033. */
 const urgencyEpoch = Date.UTC(2026, 0, 1);
-const urgencyTickMs = 4 * MINUTE;
+const urgencyTickMs = 2 * MINUTE;
 
 /** Earliest expiry first: BullMQ takes the lowest number next. */
 const urgencyOf = (expiresAt: number): number =>

@@ -1,4 +1,4 @@
-import { isFinal, type Video, type VideoIn } from "@reelq/contract";
+import { isFinal, lastAttempt, type Video, type VideoIn } from "@reelq/contract";
 import { MINUTE, SECOND } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
 import { laneName } from "./fleet.ts";
@@ -101,8 +101,9 @@ async function write(
   video: Video,
   next: Video,
   options: AdvanceOptions | undefined,
-  { ledger, context }: RunnerParts,
+  parts: RunnerParts,
 ): Promise<Afterwards | { readonly kind: "written"; readonly video: Video }> {
+  const { ledger, context } = parts;
   const { facts } = context;
   const advance = await ledger.advance(video, next, options);
   switch (advance.kind) {
@@ -118,6 +119,7 @@ async function write(
       facts.emit("waited", { video, note: `${advance.owner} owns that task` });
       return { kind: "delay", delayMs: SECOND };
     case "changed":
+      await keepEvidence(next, parts);
       facts.emit("fenced", {
         id: video.id,
         version: video.version,
@@ -126,6 +128,21 @@ async function write(
       });
       return done;
   }
+}
+
+/**
+ * A worker that was frozen for too long comes back with a task: its verdict is refused, but the task id settles
+ * the doubt that its silence made.
+ */
+async function keepEvidence(next: Video, parts: RunnerParts): Promise<void> {
+  const attempt = lastAttempt(next);
+  if (next.status !== "rendering" || attempt?.outcome !== "accepted") return;
+  const { ledger, queues, context } = parts;
+  await ledger.keepEvidence(next.id, { attempt: attempt.number, upstream: next.task.upstream, task: next.task.id });
+  const now = await ledger.read(next.id);
+  if (now?.status !== "in_doubt") return;
+  const verdict = await conclude(now, context);
+  if (verdict) await apply(now, verdict, { ledger, queues, context });
 }
 
 function rest(video: Video, reason: string, restMs: number, { facts }: StageContext): Afterwards {

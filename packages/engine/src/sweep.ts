@@ -1,11 +1,13 @@
 import { isFinal, type Video, type VideoId } from "@reelq/contract";
 import type { Redis } from "ioredis";
-import { type Clock, DAY, SECOND } from "./clock.ts";
+import { type Clock, DAY, HOUR, MINUTE, SECOND } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
+import { expiryOf } from "./expiry.ts";
 import type { Facts } from "./facts.ts";
 import type { Keys } from "./keys.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Alarm, Ledger } from "./ledger.ts";
 import type { Queues } from "./queues.ts";
+import type { Storage } from "./storage/storage.ts";
 
 /** How often each worker sweeps; one of them at a time. */
 export const sweepEveryMs = 10 * SECOND;
@@ -18,6 +20,9 @@ const patienceMs = 30 * SECOND;
 
 const pageLength = 200;
 
+const abandonEveryMs = HOUR;
+const uploadLifeMs = DAY;
+
 export interface SweepParts {
   readonly redis: Redis;
   readonly keys: Keys;
@@ -25,6 +30,7 @@ export interface SweepParts {
   readonly queues: Queues;
   readonly facts: Facts;
   readonly clock: Clock;
+  readonly storage: Storage;
 }
 
 /**
@@ -45,6 +51,8 @@ export async function sweep(parts: SweepParts): Promise<void> {
     if (ids.length < pageLength) break;
   }
   if (reminded.length > 0) facts.emit("swept", { reminded, held });
+  await raiseAlarms(parts);
+  await abandonUploads(parts);
 }
 
 /** True where the next step had been lost. Each id is put off, so that one pass meets it once. */
@@ -58,6 +66,36 @@ async function restore(id: VideoId, { ledger, queues, facts, clock }: SweepParts
   const restored = await queues.restore(video);
   await ledger.hold(video, clock.now() + patienceMs);
   return restored;
+}
+
+/** Tells of renders that are overdue and of files at risk, once each. */
+async function raiseAlarms({ ledger, facts, clock }: SweepParts): Promise<void> {
+  for (const id of await ledger.alarming(clock.now(), pageLength)) {
+    const video = await readOrSetAside(id, ledger, facts, clock);
+    const told = video && alarmOf(video, clock.now());
+    if (!told) await ledger.silence(id);
+    else if (await ledger.raise(video, told.alarm)) facts.emit("alarm", { video, ...told });
+  }
+}
+
+function alarmOf(video: Video, now: number): { alarm: Alarm; detail: string } | undefined {
+  if (video.status === "rendering") {
+    const minutes = Math.round((now - video.task.acceptedAt) / MINUTE);
+    return { alarm: "overdue", detail: `rendering for ${minutes} minutes; it is looked at all the same` };
+  }
+  if (video.status !== "downloading") return undefined;
+  const { lastProblem } = video.fetching;
+  const expires = new Date(expiryOf(video.task)).toISOString();
+  return {
+    alarm: "at_risk",
+    detail: `its file expires ${expires} and is not stored yet${lastProblem === undefined ? "" : `: ${lastProblem}`}`,
+  };
+}
+
+/** Whoever began an upload and was killed cannot end it; nothing takes this long. */
+async function abandonUploads({ redis, keys, storage, clock }: SweepParts): Promise<void> {
+  if ((await redis.set(keys.tidying, "1", "PX", abandonEveryMs, "NX")) === null) return;
+  await storage.abandonUploads(clock.now() - uploadLifeMs);
 }
 
 async function readOrSetAside(id: VideoId, ledger: Ledger, facts: Facts, clock: Clock): Promise<Video | undefined> {

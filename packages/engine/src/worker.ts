@@ -37,10 +37,14 @@ const lockMs = 30 * SECOND;
 /** The stalled counter counts for a job's whole life, so it must never be what ends one. */
 const maxStalledCount = 10_000;
 
+/** Words that nobody knows are few; a server that makes up new ones is not listened to for ever. */
+const mostWords = 1_000;
+
 export async function startWorker(engine: Engine, options: WorkerOptions): Promise<StageWorkers> {
   const { redis, keys, facts, fleet, storage, ledger, clock, queues } = engine;
   const upstreams = new Map(options.upstreams.map((upstream) => [upstream.name, upstream]));
   const stopping = new AbortController();
+  const wondered = new Set<string>();
   const context: StageContext = {
     clock,
     dice: options.dice ?? Math.random,
@@ -51,6 +55,12 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
     doubtPolicy: options.doubtPolicy,
     upstream: ({ upstream }) => upstreams.get(upstream),
     isAlive: async (worker) => (await redis.exists(keys.worker(worker))) === 1,
+    evidenceFor: (video) => ledger.evidenceFor(video),
+    wonder: (video, word) => {
+      if (wondered.has(word) || wondered.size >= mostWords) return;
+      wondered.add(word);
+      facts.emit("unknownWord", { video, word });
+    },
     ownerOf: (upstream, task) => ledger.ownerOf(upstream, task),
     signal: stopping.signal,
   };
@@ -63,7 +73,12 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
     "lease",
   );
   await lease.first;
-  const sweeping = every(sweepEveryMs, () => sweep({ redis, keys, ledger, queues, facts, clock }), engine, "sweep");
+  const sweeping = every(
+    sweepEveryMs,
+    () => sweep({ redis, keys, ledger, queues, facts, clock, storage }),
+    engine,
+    "sweep",
+  );
   const workers = queuesOf(options, engine).map(({ queue, stage, concurrency }) =>
     startStage(queue, stage, concurrency, parts, engine),
   );

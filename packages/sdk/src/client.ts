@@ -44,6 +44,13 @@ export interface Client {
   retrieve(id: string): Promise<VideoBody>;
   list(query?: ListQuery): Promise<VideoListBody>;
   cancel(id: string, abandon?: boolean): Promise<VideoBody>;
+  /** A new attempt at a failed video. */
+  retry(id: string, insist?: boolean): Promise<VideoBody>;
+  /** Settles a doubt: its task's id at the upstream, another attempt, or the end. */
+  resolve(
+    id: string,
+    word: { readonly task: string } | { readonly resubmit: true } | { readonly fail: true },
+  ): Promise<VideoBody>;
   /** Resolves when the video is completed or failed. An API that is away for a while is waited for. */
   wait(id: string, options?: WaitOptions): Promise<VideoBody>;
 }
@@ -93,14 +100,18 @@ export function openClient({ url, key }: ClientOptions): Client {
       sendTimes,
     );
 
+  const command = (id: string, name: string, body: object) =>
+    post<VideoBody>(`/${encodeURIComponent(id)}/${name}`, JSON.stringify(body), "application/json");
+
   const client: Client = {
     create: (input, options) => post("", formOf(input), undefined, options),
     remix: (source, prompt, options) =>
       post(`/${encodeURIComponent(source)}/remix`, JSON.stringify({ prompt }), "application/json", options),
     retrieve: (id) => call(`/${encodeURIComponent(id)}`),
     list: (query = {}) => call(`?${searchOf(query)}`),
-    cancel: (id, abandon = false) =>
-      post(`/${encodeURIComponent(id)}/cancel`, JSON.stringify({ abandon }), "application/json"),
+    cancel: (id, abandon = false) => command(id, "cancel", { abandon }),
+    retry: (id, insist = false) => command(id, "retry", { insist }),
+    resolve: (id, word) => command(id, "resolve", word),
 
     async wait(id, { signal, onUpdate, everyMs = 500 } = {}) {
       let heardAt = performance.now();

@@ -16,7 +16,7 @@ export interface LoggerOptions {
 export function openLogger({
   name,
   level = "info",
-  pretty = process.stdout.isTTY === true,
+  pretty = process.stdout.isTTY,
   destination = pino.destination({ fd: 1, sync: true }),
 }: LoggerOptions): Logger {
   return pino(

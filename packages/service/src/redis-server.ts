@@ -57,6 +57,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
   const binary = options.binary ?? findRedisServer(options.searchPath ?? "");
   if (binary === undefined)
     throw new RedisServerError("no_binary", "There is no redis-server or valkey-server on the path.");
+  if (!isExecutable(binary)) throw new RedisServerError("no_binary", `There is no program at ${binary}.`);
   await mkdir(options.dir, { recursive: true });
   const dir = await realpath(options.dir);
   const giveUpAt = performance.now() + (options.startMs ?? 60 * SECOND);
@@ -202,10 +203,9 @@ async function tryToStart(
     });
     child.once("error", () => settle());
   });
-  const { pid } = child;
-  while (pid !== undefined && child.exitCode === null && child.signalCode === null) {
+  while (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
     const answer = await ask(port);
-    if (answer?.ready === true && answer.pid === pid) return { child, pid, exited };
+    if (answer?.ready === true && answer.pid === child.pid) return { child, pid: child.pid, exited };
     if (performance.now() > giveUpAt) child.kill("SIGKILL");
     await Promise.race([exited, delay(20)]);
   }

@@ -1,4 +1,5 @@
 import { Router } from "express";
+import { methodNotAllowed } from "../method-not-allowed.ts";
 
 interface HealthReport {
   readonly ok: boolean;
@@ -10,12 +11,18 @@ export type HealthCheck = () => Promise<HealthReport>;
 /** `/livez`: the process answers. `/readyz`: so does all that it needs. */
 export function healthRouter(check: HealthCheck): Router {
   const router = Router();
-  router.get("/livez", (_request, response) => {
-    response.json({ ok: true });
-  });
-  router.get("/readyz", async (_request, response) => {
-    const report = await check();
-    response.status(report.ok ? 200 : 503).json(report);
-  });
+  router
+    .route("/livez")
+    .get((_request, response) => {
+      response.json({ ok: true });
+    })
+    .all(methodNotAllowed("GET", "HEAD"));
+  router
+    .route("/readyz")
+    .get(async (_request, response) => {
+      const report = await check();
+      response.status(report.ok ? 200 : 503).json(report);
+    })
+    .all(methodNotAllowed("GET", "HEAD"));
   return router;
 }

@@ -7,19 +7,19 @@ import {
   videoBody,
   type VideoListBody,
 } from "@reelq/contract";
-import type { Caller, Producer, Storage } from "@reelq/engine";
+import type { Caller, Person, Producer, Resolution, Storage } from "@reelq/engine";
 import { type Request, type Response, Router } from "express";
 import { defaultProject } from "../caller.ts";
 import { sendContent } from "../content.ts";
-import { readCreateBody, readJsonObject } from "../create-body.ts";
+import { readCommand } from "../command-body.ts";
+import { readCreateBody } from "../create-body.ts";
 import { methodNotAllowed } from "../method-not-allowed.ts";
 
-const maxCommandBytes = 16 * 1024;
 const maxKeyLength = 255;
 const variants = ["video", "thumbnail", "spritesheet"];
 
 /** `/v1/videos` and what is below it. */
-export function videosRouter(producer: Producer, storage: Storage): Router {
+export function videosRouter(producer: Producer, person: Person, storage: Storage): Router {
   const router = Router();
 
   router
@@ -84,16 +84,41 @@ export function videosRouter(producer: Producer, storage: Storage): Router {
   router
     .route("/:id/cancel")
     .post(async (request, response) => {
-      const { abandon = false, ...rest } = await readJsonObject(request, maxCommandBytes);
-      const [unknown] = Object.keys(rest);
-      if (unknown !== undefined)
-        throw problem("unknown_field", `Unknown field ${JSON.stringify(unknown)}; known fields: abandon.`, unknown);
-      if (typeof abandon !== "boolean") throw problem("invalid_value", "abandon must be true or false.", "abandon");
-      response.json(videoBody(await producer.cancel(request.params.id, abandon, callerOf(request))));
+      const { abandon } = await readCommand(request, { abandon: "boolean" });
+      response.json(videoBody(await person.cancel(request.params.id, abandon ?? false, callerOf(request))));
+    })
+    .all(methodNotAllowed("POST"));
+
+  router
+    .route("/:id/retry")
+    .post(async (request, response) => {
+      const { insist } = await readCommand(request, { insist: "boolean" });
+      response.json(videoBody(await person.retry(request.params.id, insist ?? false, callerOf(request))));
+    })
+    .all(methodNotAllowed("POST"));
+
+  router
+    .route("/:id/resolve")
+    .post(async (request, response) => {
+      const command = await readCommand(request, { task: "string", resubmit: "boolean", fail: "boolean" });
+      response.json(videoBody(await person.resolve(request.params.id, resolutionOf(command), callerOf(request))));
     })
     .all(methodNotAllowed("POST"));
 
   return router;
+}
+
+function resolutionOf({ task, resubmit, fail }: { task?: string; resubmit?: boolean; fail?: boolean }): Resolution {
+  const named: Resolution[] = [];
+  if (task !== undefined) named.push({ kind: "task", task });
+  if (resubmit) named.push({ kind: "resubmit" });
+  if (fail) named.push({ kind: "fail" });
+  const [only, ...others] = named;
+  if (only && others.length === 0) return only;
+  throw problem(
+    "invalid_value",
+    'Say exactly one of {"task": "the upstream\'s id"}, {"resubmit": true} and {"fail": true}.',
+  );
 }
 
 function reply(response: Response, { video, replayed }: Awaited<ReturnType<Producer["create"]>>): void {

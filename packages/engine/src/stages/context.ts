@@ -1,8 +1,9 @@
-import type { Lane, VideoId } from "@reelq/contract";
+import type { Lane, Video, VideoId } from "@reelq/contract";
 import type { Upstream } from "@reelq/upstream";
 import type { Clock, Dice } from "../clock.ts";
 import type { Fleet } from "../fleet.ts";
 import type { Facts } from "../facts.ts";
+import type { Evidence } from "../ledger.ts";
 import type { Storage } from "../storage/storage.ts";
 
 /** What to do with a doubt that evidence cannot settle. */
@@ -24,6 +25,10 @@ export interface StageContext {
   readonly isAlive: (worker: string) => Promise<boolean>;
   /** The video that owns an upstream's task. */
   readonly ownerOf: (upstream: string, task: string) => Promise<VideoId | undefined>;
+  /** Tasks that workers brought for this video after their attempts had been taken for lost. */
+  readonly evidenceFor: (video: VideoId) => Promise<readonly Evidence[]>;
+  /** Announces a status word that nobody knows, once. */
+  readonly wonder: (video: Video, word: string) => void;
   /** Ends when the worker must stop at once. */
   readonly signal: AbortSignal;
 }

@@ -1,28 +1,23 @@
 import { coreOf, type StoredFile, type VideoIn } from "@reelq/contract";
-import type { Content } from "@reelq/upstream";
+import type { Upstream } from "@reelq/upstream";
 import { nextFetchMs } from "../backoff.ts";
-import { DAY, HOUR, MINUTE, SECOND } from "../clock.ts";
+import { DAY, MINUTE, SECOND } from "../clock.ts";
+import { expiryOf } from "../expiry.ts";
 import { store } from "../file.ts";
+import { type Bytes, resuming } from "../resume.ts";
 import { UnusableBytesError } from "../media.ts";
 import { fail } from "./fail.ts";
 import { again, type Verdict } from "../verdict.ts";
 import type { StageContext } from "./context.ts";
 
-/** What is assumed where the upstream does not say when it deletes its file. */
-const assumedLifeMs = HOUR;
-
 /** Where no expiry was said, a file that cannot be had for so long is taken for lost. */
 const giveUpAfterMs = DAY;
 
-/** A file past its expiry is still tried for a while: clocks differ, and deletion is lazy. */
+/** A refusal counts as proof of the expiry only after this time: clocks differ, and deletion is lazy. */
 const pastExpiryMs = 5 * MINUTE;
 
 /** So many tries in a row that bring something that is no video prove that none will come. */
 const unusableTries = 10;
-
-/** When the upstream's file is taken to expire, ms since 1970. */
-export const expiryOf = ({ task, updatedAt }: VideoIn<"downloading">): number =>
-  task.expiresAt ?? (task.completedAt ?? updatedAt) + assumedLifeMs;
 
 /** Fetches the bytes, verifies and stores them. */
 export async function download(video: VideoIn<"downloading">, context: StageContext): Promise<Verdict> {
@@ -35,7 +30,7 @@ export async function download(video: VideoIn<"downloading">, context: StageCont
   });
   switch (content.kind) {
     case "bytes":
-      return keep(video, content, context);
+      return keep(video, content, upstream, context);
     case "not_ready":
       return notReady(video, content.reason, context);
     case "expired":
@@ -54,12 +49,13 @@ export async function download(video: VideoIn<"downloading">, context: StageCont
 
 async function keep(
   video: VideoIn<"downloading">,
-  content: Extract<Content, { kind: "bytes" }>,
+  content: Bytes,
+  upstream: Upstream,
   context: StageContext,
 ): Promise<Verdict> {
   let file: StoredFile;
   try {
-    file = await store(video, content.body, context);
+    file = await store(video, resuming(video, content, upstream, context), context);
   } catch (error) {
     content.body.destroy();
     if (error instanceof UnusableBytesError && error.code === "not_video")
@@ -118,7 +114,9 @@ function tryAgain(
   const { task } = video;
   const lostAt =
     task.expiresAt === undefined ? (task.completedAt ?? now) + giveUpAfterMs : task.expiresAt + pastExpiryMs;
-  if (now > lostAt)
+  // Only the server's own refusal proves that the file is gone; an error on the way does not, for a day more.
+  const isLost = now > lostAt && (setback === "contentNotReady" || now > lostAt + giveUpAfterMs);
+  if (isLost)
     return fail(
       coreOf(video),
       {
@@ -131,7 +129,7 @@ function tryAgain(
     );
   const tries = video.fetching.tries + 1;
   const delayMs = nextFetchMs(
-    { tries, lifeLeftMs: Math.max(SECOND, expiryOf(video) - now), retryAfterMs },
+    { tries, lifeLeftMs: Math.max(SECOND, expiryOf(task) - now), retryAfterMs },
     context.dice,
   );
   const fetching = {

@@ -2,6 +2,7 @@ import { coreOf, type Task, type VideoIn } from "@reelq/contract";
 import type { Look, WireTask } from "@reelq/upstream";
 import { missedLookMs, nextLookMs } from "../backoff.ts";
 import { DAY, MINUTE } from "../clock.ts";
+import { riskAt } from "../expiry.ts";
 import { fail } from "./fail.ts";
 import { again, type Verdict } from "../verdict.ts";
 import type { StageContext } from "./context.ts";
@@ -33,7 +34,7 @@ export async function poll(video: VideoIn<"rendering">, context: StageContext): 
 
 function judge(video: VideoIn<"rendering">, look: Extract<Look, { kind: "seen" }>, context: StageContext): Verdict {
   const { task } = look;
-  if (!task.wordKnown) context.facts.emit("unknownWord", { video, word: task.word });
+  if (!task.wordKnown) context.wonder(video, task.word);
   switch (task.state) {
     case "completed":
       return completed(video, task, context);
@@ -67,8 +68,10 @@ function completed(video: VideoIn<"rendering">, wire: WireTask, context: StageCo
   const task: Task = {
     ...video.task,
     progress: 100,
-    completedAt: wire.completedAt ?? now,
-    ...(wire.expiresAt === undefined ? {} : { expiresAt: wire.expiresAt }),
+    // Clocks differ: it was not completed before it was begun, nor after it was seen.
+    completedAt: Math.min(Math.max(wire.completedAt ?? now, video.task.acceptedAt), now),
+    // An expiry that has passed at completion is a word nobody can rely on.
+    ...(wire.expiresAt === undefined || wire.expiresAt <= now ? {} : { expiresAt: wire.expiresAt }),
     ...(wire.contentUrl === undefined ? {} : { contentUrl: wire.contentUrl }),
   };
   const looks = { count: video.looks.count + 1, missed: 0, notFound: 0 };
@@ -76,6 +79,7 @@ function completed(video: VideoIn<"rendering">, wire: WireTask, context: StageCo
     kind: "move",
     next: { ...coreOf(video), status: "downloading", task, looks, fetching: { tries: 0 }, dueAt: now },
     delayMs: 0,
+    options: { alarmAt: riskAt(task, now) },
   };
 }
 

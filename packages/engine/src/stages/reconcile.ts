@@ -36,14 +36,12 @@ type Evidence =
 export async function reconcile(video: VideoIn<"in_doubt">, context: StageContext): Promise<Verdict> {
   const upstream = context.upstream(video.lane);
   if (!upstream) return { kind: "later", delayMs: MINUTE, note: `no account named ${video.lane.upstream} here` };
+  const brought = (await context.evidenceFor(video.id)).find(({ attempt }) => attempt === lastAttempt(video)?.number);
+  if (brought) return adopt(video, { id: brought.task }, context);
   const evidence = await gather(video, upstream, context);
   switch (evidence.kind) {
     case "match":
-      return startRendering(
-        settled(coreOf(video), "adopted", "unknown", context.clock.now(), evidence.task.id),
-        evidence.task,
-        context,
-      );
+      return adopt(video, evidence.task, context);
     case "absent":
       return judgeAbsence(video, upstream, context);
     case "several":
@@ -53,6 +51,11 @@ export async function reconcile(video: VideoIn<"in_doubt">, context: StageContex
     case "unread":
       return lookAgain(video, { evidence: `the list could not be read (${evidence.reason})` }, lookAgainMs, context);
   }
+}
+
+/** The task is this video's: from here on it is a render like any other. */
+function adopt(video: VideoIn<"in_doubt">, task: Pick<WireTask, "id" | "progress">, context: StageContext): Verdict {
+  return startRendering(settled(coreOf(video), "adopted", "unknown", context.clock.now(), task.id), task, context);
 }
 
 async function gather(video: VideoIn<"in_doubt">, upstream: Upstream, context: StageContext): Promise<Evidence> {

@@ -1,11 +1,14 @@
 import type { Task, VideoCore } from "@reelq/contract";
-import type { WireTask } from "@reelq/upstream";
-import { nextLookMs } from "../backoff.ts";
+import { nextLookMs, renderDeadlineMs } from "../backoff.ts";
 import type { Verdict } from "../verdict.ts";
 import type { StageContext } from "./context.ts";
 
 /** The upstream gave a task id, or a task was adopted: from here on looks decide. */
-export function startRendering(core: VideoCore, wire: WireTask, context: StageContext): Verdict {
+export function startRendering(
+  core: VideoCore,
+  wire: { readonly id: string; readonly progress?: number | undefined },
+  context: StageContext,
+): Verdict {
   const now = context.clock.now();
   const task: Task = {
     upstream: core.lane.upstream,
@@ -19,5 +22,6 @@ export function startRendering(core: VideoCore, wire: WireTask, context: StageCo
     kind: "move",
     next: { ...core, status: "rendering", task, looks: { count: 0, missed: 0, notFound: 0 }, dueAt: now + delayMs },
     delayMs,
+    options: { alarmAt: now + renderDeadlineMs(typicalRenderSeconds) },
   };
 }

@@ -1,0 +1,51 @@
+import { Readable } from "node:stream";
+import type { VideoIn } from "@reelq/contract";
+import type { Content, Upstream } from "@reelq/upstream";
+
+export type Bytes = Extract<Content, { kind: "bytes" }>;
+
+/** A stream that breaks off so often is left to another try. */
+const mostResumes = 5;
+
+/**
+ * The bytes of a file as one stream, whatever breaks on the way: where the server can go on from where it broke
+ * off, with the same file, it does, into the same upload.
+ */
+export function resuming(
+  video: VideoIn<"downloading">,
+  first: Bytes,
+  upstream: Upstream,
+  { signal }: { readonly signal: AbortSignal },
+): Readable {
+  async function* whole(): AsyncGenerator<Buffer> {
+    let part = first;
+    let from = 0;
+    for (let resumes = 0; ; resumes += 1) {
+      try {
+        for await (const chunk of part.body as AsyncIterable<Buffer>) {
+          from += chunk.length;
+          yield chunk;
+        }
+        return;
+      } catch (error) {
+        const next = from > 0 && resumes < mostResumes && !signal.aborted ? await goOn(from) : undefined;
+        if (!next) throw error;
+        part = next;
+      }
+    }
+  }
+
+  /** The rest of the same file; undefined where the server begins anew or has nothing. */
+  async function goOn(from: number): Promise<Bytes | undefined> {
+    const { id, contentUrl } = video.task;
+    const content = await upstream.content(id, { from, contentUrl, etag: first.etag, signal });
+    if (content.kind !== "bytes") return undefined;
+    const isSameFile =
+      content.from === from && (first.totalBytes === undefined || content.totalBytes === first.totalBytes);
+    if (isSameFile) return content;
+    content.body.destroy();
+    return undefined;
+  }
+
+  return Readable.from(whole(), { objectMode: false });
+}
