@@ -20,17 +20,24 @@ export function requireKey(keys: readonly ApiKey[]): {
   const isKnown = (given: string): boolean => known.map((key) => timingSafeEqual(key, digest(given))).includes(true);
   return {
     bearer(request, response, next) {
-      if (keys.length === 0 || isKnown(bearerOf(request.headers.authorization) ?? "")) return next();
-      response.setHeader("WWW-Authenticate", "Bearer");
+      const { method, headers } = request;
+      if (keys.length === 0 || isKnown(bearerOf(headers.authorization) ?? "")) return next();
+      // The board links to records: a browser may read them with the password it was given for the board, and no
+      // more than read, because it adds that password also to what a stranger's page makes it send.
+      const isRead = method === "GET" || method === "HEAD";
+      if (isRead && isKnown(passwordOf(headers.authorization) ?? "")) return next();
+      response.setHeader("WWW-Authenticate", isRead ? ["Bearer", boardChallenge] : "Bearer");
       throw problem("unauthorized", "An API key is needed: send it as `Authorization: Bearer KEY`.");
     },
     browser(request, response, next) {
       if (keys.length === 0 || isKnown(passwordOf(request.headers.authorization) ?? "")) return next();
-      response.setHeader("WWW-Authenticate", 'Basic realm="reelq board", charset="UTF-8"');
+      response.setHeader("WWW-Authenticate", boardChallenge);
       throw problem("unauthorized", "The board needs an API key: give it as the password.");
     },
   };
 }
+
+const boardChallenge = 'Basic realm="reelq board", charset="UTF-8"';
 
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
 

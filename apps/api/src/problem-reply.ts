@@ -1,4 +1,5 @@
 import { errorBody, problem, ProblemError } from "@reelq/contract";
+import { StorageError } from "@reelq/engine";
 import type { ErrorRequestHandler, RequestHandler } from "express";
 
 export const unknownRoute: RequestHandler = (request) => {
@@ -34,6 +35,11 @@ function asProblem(error: unknown): ProblemError | undefined {
 
 /** Redis or storage out of reach may be back soon; anything else is a fault of ours, and says nothing about it. */
 function unexpected(error: unknown): ProblemError {
+  if (error instanceof StorageError)
+    return problem(
+      "unavailable",
+      "The storage cannot be used at this moment; the fault has been logged. Try again later.",
+    );
   const { name = "", code = "" } = error as { name?: string; code?: string };
   const outOfReach =
     name === "MaxRetriesPerRequestError" ||
@@ -42,7 +48,8 @@ function unexpected(error: unknown): ProblemError {
   if (outOfReach)
     return problem(
       "unavailable",
-      "The ledger cannot be reached at this moment; nothing was accepted. Try again in a few seconds.",
+      // A reply can be lost on the way from Redis too, so "nothing was accepted" would at times be untrue.
+      "The ledger cannot be reached at this moment. Try again in a few seconds; with an Idempotency-Key, a call that took effect after all is not done twice.",
     );
   return problem("internal", "Something went wrong here; the fault has been logged.");
 }

@@ -8,6 +8,7 @@ import {
   type StageName,
   stageNames,
   startWorker,
+  timeoutsOf,
 } from "@reelq/engine";
 import { openLogger, openShutdown, readCommandLine, SettingsError } from "@reelq/service";
 import { openUpstream } from "@reelq/upstream";
@@ -37,8 +38,8 @@ async function main(): Promise<void> {
   const engine = openEngine({ redisUrl: env.redisUrl, fleet: env.fleet, storage, patient: true, prefix });
   logFacts(engine.facts, log);
   shutdown.onShutdown("engine", () => engine.close());
-  const upstreams = Object.entries(env.fleet.upstreams).map(([name, { url, key, format }]) =>
-    openUpstream({ name, url, key, createFormat: format }),
+  const upstreams = Object.entries(env.fleet.upstreams).map(([name, entry]) =>
+    openUpstream({ name, url: entry.url, key: entry.key, createFormat: entry.format, timeouts: timeoutsOf(entry) }),
   );
   shutdown.onShutdown("upstreams", () => Promise.all(upstreams.map((upstream) => upstream.close())));
   const name = `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;

@@ -1,5 +1,7 @@
 import { type Catalogue, catalogueSchema, type Lane, nearestName, seedCatalogue } from "@reelq/contract";
 import { z } from "zod";
+import { SECOND } from "./clock.ts";
+import { type Timings, timingsOf, timingsSchema } from "./timings.ts";
 
 const name = z
   .string()
@@ -20,12 +22,28 @@ const upstreamSchema = z.strictObject({
       inFlight: z.number().int().positive().optional(),
     })
     .optional(),
+  timeouts: z
+    .strictObject({
+      /** TCP and TLS. */
+      connectSeconds: z.number().positive().optional(),
+      /** A whole create: while it may last, a POST without a reply is not judged absent. */
+      createSeconds: z.number().positive().optional(),
+      /** A whole status query. */
+      lookSeconds: z.number().positive().optional(),
+      /** Between two chunks of a file. */
+      idleSeconds: z.number().positive().optional(),
+    })
+    .optional(),
 });
 type UpstreamEntry = z.infer<typeof upstreamSchema>;
 
 /** What `REELQ_CONFIG` says. */
 export const fleetSchema = z
-  .strictObject({ upstreams: z.record(name, upstreamSchema).default({}), models: catalogueSchema.default({}) })
+  .strictObject({
+    upstreams: z.record(name, upstreamSchema).default({}),
+    models: catalogueSchema.default({}),
+    timings: timingsSchema,
+  })
   .superRefine(({ upstreams, models }, context) => {
     const known = Object.keys({ ...seedCatalogue, ...models });
     for (const [upstream, { models: served }] of Object.entries(upstreams)) {
@@ -51,11 +69,13 @@ export interface Fleet {
   laneFor(model: string): Lane | undefined;
   /** What the upstream calls the lane's model. */
   wireModel(lane: Lane): string;
+  readonly timings: Timings;
   /** Places in the lane; 0: no limit. */
   placesIn(lane: Lane): number;
 }
 
-export function openFleet(config: FleetConfig): Fleet {
+export function openFleet(given: z.input<typeof fleetSchema>): Fleet {
+  const config = fleetSchema.parse(given);
   const catalogue: Catalogue = { ...seedCatalogue, ...config.models };
   const lanes = Object.entries(config.upstreams).flatMap(([upstream, { models }]) =>
     modelNames(models ?? Object.keys(catalogue)).map((model) => ({ upstream, model })),
@@ -68,6 +88,7 @@ export function openFleet(config: FleetConfig): Fleet {
         ? catalogue
         : Object.fromEntries(Object.entries(catalogue).filter(([model]) => served.has(model))),
     upstreams: config.upstreams,
+    timings: timingsOf(config.timings),
     lanes,
     laneFor: (model) => lanes.find((lane) => lane.model === model),
     wireModel: ({ upstream, model }) => {
@@ -75,6 +96,17 @@ export function openFleet(config: FleetConfig): Fleet {
       return models && !Array.isArray(models) ? (models[model] ?? model) : model;
     },
     placesIn: ({ upstream }) => config.upstreams[upstream]?.limits?.inFlight ?? 0,
+  };
+}
+
+/** What `@reelq/upstream` is told of the time-outs of one. */
+export function timeoutsOf({ timeouts = {} }: UpstreamEntry) {
+  const { connectSeconds, createSeconds, lookSeconds, idleSeconds } = timeouts;
+  return {
+    ...(connectSeconds === undefined ? {} : { connectMs: connectSeconds * SECOND }),
+    ...(createSeconds === undefined ? {} : { headersMs: createSeconds * SECOND, totalMs: createSeconds * SECOND }),
+    ...(lookSeconds === undefined ? {} : { lookMs: lookSeconds * SECOND }),
+    ...(idleSeconds === undefined ? {} : { bodyIdleMs: idleSeconds * SECOND }),
   };
 }
 

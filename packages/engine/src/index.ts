@@ -9,6 +9,7 @@ export {
   laneName,
   openFleet,
   refuseUpstreams,
+  timeoutsOf,
   withSingleUpstream,
 } from "./fleet.ts";
 export { type Alarm, type Ledger, openLedger, type VideoEvent } from "./ledger.ts";

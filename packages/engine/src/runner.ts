@@ -1,5 +1,5 @@
 import { isFinal, lastAttempt, type Video, type VideoIn } from "@reelq/contract";
-import { MINUTE, SECOND } from "./clock.ts";
+import { SECOND } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
 import { laneName } from "./fleet.ts";
 import type { AdvanceOptions, Ledger } from "./ledger.ts";
@@ -24,10 +24,6 @@ export interface RunnerParts {
   readonly queues: Queues;
   readonly context: StageContext;
 }
-
-/** While a stage runs, the due time is put off by so much, again and again. */
-const holdMs = 2 * MINUTE;
-const holdEveryMs = 30 * SECOND;
 
 /** How long a full lane's queue rests before it asks again: a freed place is used within this time. */
 const fullRestMs = 500;
@@ -157,11 +153,13 @@ function announce(before: Video, after: Video, note: string | undefined, { conte
 
 /** Keeps the sweep away from a video that somebody works on. */
 function holdWhileRunning(video: Video, { ledger, context }: RunnerParts): () => void {
+  // Past the time at which another worker would take over, were this one to die.
+  const { lockMs } = context.fleet.timings;
   const hold = () => {
     ledger
-      .hold(video, context.clock.now() + holdMs)
+      .hold(video, context.clock.now() + 2 * lockMs)
       .catch((error: Error) => context.facts.emit("hiccup", { where: "hold", error }));
   };
-  const timer = setInterval(hold, holdEveryMs);
+  const timer = setInterval(hold, lockMs / 2);
   return () => clearInterval(timer);
 }

@@ -1,22 +1,14 @@
 import { isFinal, type Video, type VideoId } from "@reelq/contract";
 import type { Redis } from "ioredis";
-import { type Clock, DAY, HOUR, MINUTE, SECOND } from "./clock.ts";
+import { type Clock, DAY, HOUR, MINUTE } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
 import { expiryOf } from "./expiry.ts";
 import type { Facts } from "./facts.ts";
+import type { Fleet } from "./fleet.ts";
 import type { Keys } from "./keys.ts";
 import type { Alarm, Ledger } from "./ledger.ts";
 import type { Queues } from "./queues.ts";
 import type { Storage } from "./storage/storage.ts";
-
-/** How often each worker sweeps; one of them at a time. */
-export const sweepEveryMs = 10 * SECOND;
-
-/** A step may be so late before anyone is suspicious. */
-const graceMs = 15 * SECOND;
-
-/** A reminder that is still in its queue is not asked after again for so long. */
-const patienceMs = 30 * SECOND;
 
 const pageLength = 200;
 
@@ -31,6 +23,7 @@ export interface SweepParts {
   readonly facts: Facts;
   readonly clock: Clock;
   readonly storage: Storage;
+  readonly fleet: Pick<Fleet, "timings">;
 }
 
 /**
@@ -39,11 +32,13 @@ export interface SweepParts {
  */
 export async function sweep(parts: SweepParts): Promise<void> {
   const { redis, keys, facts } = parts;
-  if ((await redis.set(keys.sweeping, "1", "PX", sweepEveryMs - SECOND, "NX")) === null) return;
+  const { timings } = parts.fleet;
+  // One worker at a time; a little less than the interval, so that the next one of the same worker is not shut out.
+  if ((await redis.set(keys.sweeping, "1", "PX", Math.ceil(timings.sweepEveryMs * 0.9), "NX")) === null) return;
   const reminded: VideoId[] = [];
   let held = 0;
   for (;;) {
-    const ids = await parts.ledger.overdue(parts.clock.now() - graceMs, pageLength);
+    const ids = await parts.ledger.overdue(parts.clock.now() - timings.graceMs, pageLength);
     for (const id of ids) {
       if (await restore(id, parts)) reminded.push(id);
       else held += 1;
@@ -56,7 +51,7 @@ export async function sweep(parts: SweepParts): Promise<void> {
 }
 
 /** True where the next step had been lost. Each id is put off, so that one pass meets it once. */
-async function restore(id: VideoId, { ledger, queues, facts, clock }: SweepParts): Promise<boolean> {
+async function restore(id: VideoId, { ledger, queues, facts, clock, fleet }: SweepParts): Promise<boolean> {
   const video = await readOrSetAside(id, ledger, facts, clock);
   if (!video) return false;
   if (isFinal(video.status)) {
@@ -64,7 +59,7 @@ async function restore(id: VideoId, { ledger, queues, facts, clock }: SweepParts
     return false;
   }
   const restored = await queues.restore(video);
-  await ledger.hold(video, clock.now() + patienceMs);
+  await ledger.hold(video, clock.now() + fleet.timings.graceMs);
   return restored;
 }
 

@@ -9,7 +9,7 @@ import { downloadQueueName, pollQueueName, type Reminder, submitQueueName } from
 import { connect } from "./redis.ts";
 import { run, type RunnerParts } from "./runner.ts";
 import type { DoubtPolicy, StageContext } from "./stages/context.ts";
-import { sweep, sweepEveryMs } from "./sweep.ts";
+import { sweep } from "./sweep.ts";
 
 export interface WorkerOptions {
   /** Unique among all that share the Redis. */
@@ -28,12 +28,6 @@ export interface StageWorkers {
   close(deadlineMs: number): Promise<void>;
 }
 
-/** A worker that stops giving signs is taken for dead after this time. */
-const leaseMs = 15 * SECOND;
-
-/** A video's reminders are short; one is handed to another worker when its own has been silent for so long. */
-const lockMs = 30 * SECOND;
-
 /** The stalled counter counts for a job's whole life, so it must never be what ends one. */
 const maxStalledCount = 10_000;
 
@@ -44,6 +38,7 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
   const { redis, keys, facts, fleet, storage, ledger, clock, queues } = engine;
   const upstreams = new Map(options.upstreams.map((upstream) => [upstream.name, upstream]));
   const stopping = new AbortController();
+  const { leaseMs, sweepEveryMs } = fleet.timings;
   const wondered = new Set<string>();
   const context: StageContext = {
     clock,
@@ -75,7 +70,7 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
   await lease.first;
   const sweeping = every(
     sweepEveryMs,
-    () => sweep({ redis, keys, ledger, queues, facts, clock, storage }),
+    () => sweep({ redis, keys, ledger, queues, facts, clock, storage, fleet }),
     engine,
     "sweep",
   );
@@ -123,8 +118,9 @@ function startStage(
   stage: StageName,
   concurrency: number,
   parts: RunnerParts,
-  { redisUrl, keys, facts }: Engine,
+  { redisUrl, keys, facts, fleet }: Engine,
 ) {
+  const { lockMs } = fleet.timings;
   const onError = (error: Error) => facts.emit("hiccup", { where: `worker ${queue}`, error });
   const connection = connect(redisUrl, true, onError);
   const worker: Worker = new Worker(queue, (job, token) => handle(job, token, worker, stage, parts), {

@@ -66,19 +66,21 @@ export function openClient({ url, key }: ClientOptions): Client {
 
   async function call<Body>(path: string, init: RequestInit = {}, times = 1): Promise<Body> {
     let response: Response;
+    let text: string;
     try {
       response = await fetch(`${url}/v1/videos${path}`, {
         ...init,
         headers: { ...headers, ...(init.headers as Record<string, string>) },
       });
+      // An answer that breaks off is none.
+      text = await response.text();
     } catch (error) {
       if (init.signal?.aborted) throw error;
       if (times > 1 && !isRefused(error)) return call(path, init, times - 1);
       throw new UnreachableError(url, error);
     }
-    const text = await response.text();
     if (!response.ok) throw refusal(response.status, text);
-    return JSON.parse(text) as Body;
+    return readBody(response.status, text) as Body;
   }
 
   const post = <Body>(
@@ -146,6 +148,14 @@ function formOf({ prompt, model, seconds, size, reference }: CreateInput): FormD
   return form;
 }
 
+function readBody(status: number, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw notReelq(status);
+  }
+}
+
 function refusal(status: number, text: string): ReelqError {
   try {
     const { error } = JSON.parse(text) as Partial<ErrorBody>;
@@ -153,13 +163,16 @@ function refusal(status: number, text: string): ReelqError {
   } catch {
     // Not our API: a proxy's page says nothing that a program could use.
   }
-  return new ReelqError(status, {
-    message: `The answer was HTTP ${status} and no error of reelq's.`,
+  return notReelq(status);
+}
+
+const notReelq = (status: number): ReelqError =>
+  new ReelqError(status, {
+    message: `The answer was HTTP ${status}, and not one of reelq's.`,
     type: "unknown",
     code: null,
     param: null,
   });
-}
 
 const isRefused = (error: unknown): boolean => (error as { cause?: { code?: string } }).cause?.code === "ECONNREFUSED";
 

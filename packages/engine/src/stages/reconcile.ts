@@ -10,15 +10,6 @@ import type { StageContext } from "./context.ts";
 /** How far the upstream's clock may differ from ours. */
 const clockSkewMs = 2 * MINUTE;
 
-/** Between two looks that together prove an absence: a list may lag behind its creates. */
-const quietMs = 20 * SECOND;
-
-/** Between other looks at a doubt. */
-const lookAgainMs = 10 * SECOND;
-
-/** A held doubt is looked at slowly all the same: evidence may still turn up. */
-const heldLookMs = 10 * MINUTE;
-
 /** Pages of the list that are read to get past the intent. */
 const mostPages = 20;
 const pageLength = 100;
@@ -49,7 +40,12 @@ export async function reconcile(video: VideoIn<"in_doubt">, context: StageContex
     case "no_list":
       return undecided(video, `the upstream has no list of tasks to look in (${evidence.reason})`, context);
     case "unread":
-      return lookAgain(video, { evidence: `the list could not be read (${evidence.reason})` }, lookAgainMs, context);
+      return lookAgain(
+        video,
+        { evidence: `the list could not be read (${evidence.reason})` },
+        context.fleet.timings.doubtLookMs,
+        context,
+      );
   }
 }
 
@@ -103,12 +99,13 @@ function couldBe(task: WireTask, video: VideoIn<"in_doubt">, context: StageConte
 /** Absence proves something only once the POST can no longer be on its way, and only when seen twice, a quiet period apart. */
 function judgeAbsence(video: VideoIn<"in_doubt">, upstream: Upstream, context: StageContext): Verdict {
   const now = context.clock.now();
+  const { quietMs } = context.fleet.timings;
   const onItsWayUntil = (lastAttempt(video)?.postBy ?? video.doubt.since) + upstream.timeouts.totalMs;
   if (now < onItsWayUntil) {
     return lookAgain(
       video,
       { evidence: "no match yet; the POST may still be on its way" },
-      Math.min(lookAgainMs, onItsWayUntil - now + SECOND),
+      Math.min(context.fleet.timings.doubtLookMs, onItsWayUntil - now + SECOND),
       context,
     );
   }
@@ -123,7 +120,12 @@ function judgeAbsence(video: VideoIn<"in_doubt">, upstream: Upstream, context: S
 /** Evidence cannot settle it: the operator's policy does. */
 function undecided(video: VideoIn<"in_doubt">, evidence: string, context: StageContext): Verdict {
   if (context.doubtPolicy === "resubmit") return newAttempt(video, `${evidence}; the policy is to resubmit`, context);
-  return lookAgain(video, { evidence: `${evidence}; held for a person to resolve`, held: true }, heldLookMs, context);
+  return lookAgain(
+    video,
+    { evidence: `${evidence}; held for a person to resolve`, held: true },
+    context.fleet.timings.heldLookMs,
+    context,
+  );
 }
 
 function newAttempt(video: VideoIn<"in_doubt">, why: string, context: StageContext): Verdict {

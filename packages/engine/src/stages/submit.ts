@@ -9,12 +9,6 @@ import { fail } from "./fail.ts";
 import { startRendering } from "./start-rendering.ts";
 import type { StageContext } from "./context.ts";
 
-/** How long an intent may wait before its POST is sent: a worker that was frozen for longer sends nothing. */
-const postWithinMs = 10 * SECOND;
-
-/** When a video in `submitting` is looked at, should its worker never report. */
-const overdueAfterMs = 15 * SECOND;
-
 /** How long a lane rests after the account refused, so that a repaired account is found within minutes. */
 const accountRestMs = 2 * MINUTE;
 
@@ -27,6 +21,7 @@ export async function submit(video: VideoIn<"queued" | "submitting">, context: S
   if (typeof call === "string")
     return fail(coreOf(video), { class: "unsendable", code: "reference_missing", message: call }, context);
   const now = context.clock.now();
+  const { postWithinMs, overdueAfterMs } = context.fleet.timings;
   const intent = withAttempt(coreOf(video), { upstream: upstream.name, intentAt: now, postBy: now + postWithinMs });
   return {
     kind: "intend",
@@ -126,14 +121,14 @@ function wait(
 async function judgeSilence(video: VideoIn<"submitting">, upstream: Upstream, context: StageContext): Promise<Verdict> {
   const mayLastUntil = (lastAttempt(video)?.postBy ?? 0) + upstream.timeouts.totalMs;
   if (context.clock.now() <= mayLastUntil && (await context.isAlive(video.worker))) {
-    return { kind: "later", delayMs: overdueAfterMs, note: "its worker is still at it" };
+    return { kind: "later", delayMs: context.fleet.timings.overdueAfterMs, note: "its worker is still at it" };
   }
   return doubt(coreOf(video), "the worker that was to send it never reported", context);
 }
 
 function doubt(core: VideoCore, reason: string, context: StageContext): Verdict {
   const now = context.clock.now();
-  const delayMs = SECOND;
+  const delayMs = Math.min(SECOND, context.fleet.timings.doubtLookMs);
   const next: Video = {
     ...again(settled(core, "in_doubt", "unknown", now), "doubts"),
     status: "in_doubt",
