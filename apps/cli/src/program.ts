@@ -1,7 +1,7 @@
 import type { Environment } from "@reelq/service";
 import { openClient } from "@reelq/sdk";
 import { Command } from "commander";
-import { addAppCommands } from "./commands/app.ts";
+import { addAppCommands, addAudit } from "./commands/app.ts";
 import { addCancel } from "./commands/cancel.ts";
 import { addCreate } from "./commands/create.ts";
 import { addDemo } from "./commands/demo.ts";
@@ -28,6 +28,7 @@ export function openProgram(env: Environment): Command {
   addUp(program, env);
   addDemo(program, env);
   addAppCommands(program, env);
+  addAudit(program, env);
   addCreate(program, client);
   addList(program, client);
   addShow(program, client);

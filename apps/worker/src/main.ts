@@ -1,17 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import {
-  defaultPrefix,
-  openEngine,
-  openStorage,
-  prefixOption,
-  type StageName,
-  stageNames,
-  startWorker,
-  timeoutsOf,
-} from "@reelq/engine";
-import { openLogger, openShutdown, readCommandLine, SettingsError } from "@reelq/service";
+import { openEngine, openStorage, startWorker, timeoutsOf } from "@reelq/engine";
+import { openLogger, openShutdown, SettingsError } from "@reelq/service";
 import { openUpstream } from "@reelq/upstream";
+import { printAudit } from "./audit.ts";
+import { readArguments } from "./arguments.ts";
 import { readWorkerEnvironment } from "./env.ts";
 import { logFacts } from "./log-facts.ts";
 
@@ -25,7 +18,7 @@ await main().catch((error: unknown) => {
 });
 
 async function main(): Promise<void> {
-  const { stages, prefix } = readArguments();
+  const { stages, prefix, auditing } = readArguments();
   const env = readWorkerEnvironment(process.env);
   const log = openLogger({ name: "worker", level: env.logLevel });
   const shutdown = openShutdown({ log });
@@ -35,9 +28,19 @@ async function main(): Promise<void> {
     region: env.awsRegion,
     endpoint: env.awsEndpointUrl,
   });
-  const engine = openEngine({ redisUrl: env.redisUrl, fleet: env.fleet, storage, patient: true, prefix });
+  const engine = openEngine({
+    redisUrl: env.redisUrl,
+    fleet: env.fleet,
+    storage,
+    patient: auditing === undefined,
+    prefix,
+  });
   logFacts(engine.facts, log);
   shutdown.onShutdown("engine", () => engine.close());
+  if (auditing !== undefined) {
+    const isSound = await printAudit(engine, auditing === "mend", (text) => process.stdout.write(text));
+    return shutdown.begin("the audit is done", isSound ? 0 : 1);
+  }
   const upstreams = Object.entries(env.fleet.upstreams).map(([name, entry]) =>
     openUpstream({ name, url: entry.url, key: entry.key, createFormat: entry.format, timeouts: timeoutsOf(entry) }),
   );
@@ -61,22 +64,4 @@ async function main(): Promise<void> {
     "ready",
   );
   process.send?.({ ready: true });
-}
-
-function readArguments(): { stages: readonly StageName[]; prefix: string } {
-  const { stages, prefix } = readCommandLine("Runs the stages: sends queued videos, looks at renders, stores files.", [
-    { name: "stages", value: stageNames.join(","), help: "only these; all where left out", judge: refuseStages },
-    prefixOption,
-  ]);
-  return {
-    stages: stages === undefined ? stageNames : (namesIn(stages) as StageName[]),
-    prefix: prefix ?? defaultPrefix,
-  };
-}
-
-const namesIn = (text: string): string[] => text.split(",").map((name) => name.trim());
-
-function refuseStages(text: string): string | undefined {
-  const unknown = namesIn(text).find((name) => !(stageNames as readonly string[]).includes(name));
-  return unknown === undefined ? undefined : `--stages: "${unknown}" is no stage; allowed: ${stageNames.join(", ")}.`;
 }

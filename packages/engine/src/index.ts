@@ -1,3 +1,4 @@
+export { audit, type AuditReport, type Finding } from "./audit.ts";
 export { type Clock, DAY, type Dice, HOUR, MINUTE, SECOND } from "./clock.ts";
 export { CorruptRecordError } from "./corrupt-record.ts";
 export { type Engine, type EngineOptions, openEngine } from "./engine.ts";

@@ -14,6 +14,7 @@ import type { Redis } from "ioredis";
 import type { Clock } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
 import type { Keys } from "./keys.ts";
+import { takesPlace } from "./lane.ts";
 
 /** About a week of moves at a few thousand videos a day; 150 bytes each. */
 const eventStreamLength = 200_000;
@@ -109,13 +110,12 @@ export interface Ledger {
   raise(video: Video, alarm: Alarm): Promise<boolean>;
   /** Takes an alarm back: its record cannot be read, or needs none. */
   silence(id: string): Promise<void>;
+  /** Puts an index right, if the record still is what was looked at; null takes the id out. */
+  mendIndex(video: Video, index: string, score: number | null): Promise<void>;
   keepEvidence(id: VideoId, evidence: Evidence): Promise<void>;
   evidenceFor(id: VideoId): Promise<Evidence[]>;
   events(options: { readonly after: string; readonly limit: number }): Promise<VideoEvent[]>;
 }
-
-/** In these a video takes up one of its lane's places: the upstream has, or may have, a task that runs. */
-const takesPlace = new Set<Status>(["submitting", "in_doubt", "rendering"]);
 
 export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
   const scripts = defineScripts(redis);
@@ -243,6 +243,10 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
       await redis.zrem(keys.alarms, id);
     },
 
+    async mendIndex(video, index, score) {
+      await scripts.mend([keys.video(video.id), index], [video.id, video.version, score ?? ""]);
+    },
+
     async keepEvidence(id, { attempt, upstream, task }) {
       await redis.hset(keys.evidence(id), String(attempt), `${upstream} ${task}`);
     },
@@ -281,7 +285,7 @@ function advanceArguments(
     eventStreamLength,
     video.status === written.status ? "" : "event",
     written.updatedAt,
-    leave ? "ask" : takesPlace.has(written.status) ? "keep" : "free",
+    leave ? "ask" : takesPlace(written.status) ? "keep" : "free",
     leave?.places ?? 0,
     Math.ceil(restLane?.ms ?? 0),
     entersRendering ? "own" : "",
@@ -310,6 +314,7 @@ function defineScripts(redis: Redis) {
     advance: define<Reply>("advance", 9),
     alarm: define<string>("alarm", 3),
     hold: define<number>("hold", 2),
+    mend: define<number>("mend", 2),
   };
 }
 

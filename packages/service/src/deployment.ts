@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { readConfigFile } from "./config-file.ts";
-import { type Environment, readEnvironment, type Relation, type Setting, type Settings } from "./environment.ts";
+import { type Environment, readEnvironment, type Relation, type Settings } from "./environment.ts";
+import type { Setting } from "./setting.ts";
 import { refuseHalfCredential, settings } from "./settings.ts";
 import { SettingsError } from "./settings-error.ts";
 

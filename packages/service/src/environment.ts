@@ -1,23 +1,11 @@
 import type { z } from "zod";
 import { nearestName } from "./nearest.ts";
 import { SettingsError } from "./settings-error.ts";
+import type { Setting } from "./setting.ts";
 import { settings } from "./settings.ts";
 
 /** The environment as the process was given it. */
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** One setting: the variable that holds it, and what it may be. */
-export interface Setting<Schema extends z.ZodType = z.ZodType> {
-  readonly variable: string;
-  /** What it is for: a sentence for people. */
-  readonly description: string;
-  /** Ends the sentence "it must be ...". */
-  readonly allowed: string;
-  /** Reads the trimmed text, or `undefined` where the variable is unset or empty. */
-  readonly schema: Schema;
-  /** A secret's value is in no message. */
-  readonly secret?: boolean;
-}
 
 export type Settings<Shape extends Record<string, Setting>> = {
   readonly [Name in keyof Shape]: z.output<Shape[Name]["schema"]>;

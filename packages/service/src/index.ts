@@ -6,7 +6,6 @@ export {
   type EnvironmentRules,
   readEnvironment,
   type Relation,
-  type Setting,
   type Settings,
 } from "./environment.ts";
 export { type Check, checkHealth, type CheckResult, type Health, type HealthOptions } from "./health.ts";
@@ -19,6 +18,7 @@ export {
   type RedisServerOptions,
   startRedisServer,
 } from "./redis-server.ts";
+export type { Setting } from "./setting.ts";
 export { type ApiKey, refuseHalfCredential, refusePublicWithoutKeys, settings } from "./settings.ts";
 export { SettingsError } from "./settings-error.ts";
 export { openShutdown, type Shutdown, type ShutdownLog, type ShutdownOptions } from "./shutdown.ts";

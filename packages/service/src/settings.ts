@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Setting } from "./environment.ts";
+import type { Setting } from "./setting.ts";
 
 const setting = <Schema extends z.ZodType>(one: Setting<Schema>): Setting<Schema> => one;
 

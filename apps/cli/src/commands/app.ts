@@ -35,3 +35,18 @@ export function addAppCommands(program: Command, env: Environment): void {
       });
   }
 }
+
+/** `reelq audit`: a worker that looks at everything once, instead of working. */
+export function addAudit(program: Command, env: Environment): void {
+  program
+    .command("audit")
+    .description("Prove that records, indexes, tasks and files agree; exit code 1 if something needs a person.")
+    .option("--mend", "mend what follows from the records themselves")
+    .addHelpText(
+      "after",
+      "\nIt reads Redis and the storage directly, so it takes the worker's settings: REDIS_URL, UPSTREAM_URL, STORAGE_URL ...",
+    )
+    .action(async ({ mend }: { mend?: boolean }) => {
+      process.exitCode = await runApp("worker", ["--audit", mend ? "mend" : "look"], { LOG_LEVEL: "silent", ...env });
+    });
+}

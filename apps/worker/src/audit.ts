@@ -1,0 +1,19 @@
+import { audit, type Engine } from "@reelq/engine";
+
+/** Proves the ledger's invariants, prints what was found, and says whether all of it is mended. */
+export async function printAudit(engine: Engine, mend: boolean, write: (text: string) => void): Promise<boolean> {
+  const { videos, byStatus, findings } = await audit(engine, mend);
+  const counts = Object.entries(byStatus).flatMap(([status, count]) => (count > 0 ? [`${count} ${status}`] : []));
+  write(`${videos} videos${counts.length > 0 ? `: ${counts.join(", ")}` : ""}\n`);
+  for (const { about, message, repaired } of findings)
+    write(`${repaired ? "mended" : "BROKEN"}  ${about}: ${message}\n`);
+  const broken = findings.filter(({ repaired }) => !repaired).length;
+  write(
+    findings.length === 0
+      ? "every invariant holds\n"
+      : `${findings.length - broken} mended, ${broken} for a person to look at\n`,
+  );
+  if (broken > 0 && !mend)
+    write("what follows from the records themselves is mended by --audit mend (reelq audit --mend)\n");
+  return broken === 0;
+}

@@ -1,0 +1,166 @@
+import { isFinal, type Status, statuses, type Video, type VideoId } from "@reelq/contract";
+import { CorruptRecordError } from "./corrupt-record.ts";
+import type { Engine } from "./engine.ts";
+import { takesPlace } from "./lane.ts";
+
+/** One broken invariant: what it is, and whether the audit could mend it. */
+export interface Finding {
+  /** The video's id, or the key where no video is known. */
+  readonly about: string;
+  readonly message: string;
+  /** False: a person has to look. */
+  readonly repaired: boolean;
+}
+
+export interface AuditReport {
+  readonly videos: number;
+  readonly byStatus: Readonly<Record<Status, number>>;
+  readonly findings: readonly Finding[];
+}
+
+const pageLength = 500;
+
+/**
+ * Proves the invariants: every record readable, indexes equal to records, every video that is not final due,
+ * every paid task owned by one video, every stored video's file there with its length. Mends what follows
+ * from the records themselves, which are the truth; reports the rest. Safe while workers run: each mend is
+ * compared with the record's version in the same step.
+ * @param mend false: only look
+ */
+export async function audit(engine: Engine, mend: boolean): Promise<AuditReport> {
+  const findings: Finding[] = [];
+  const byStatus = Object.fromEntries(statuses.map((status) => [status, 0])) as Record<Status, number>;
+  let videos = 0;
+  const owners = new Map<string, VideoId>();
+  for await (const id of everyId(engine)) {
+    videos += 1;
+    const video = await readOrReport(id, engine, findings);
+    if (!video) continue;
+    byStatus[video.status] += 1;
+    findings.push(
+      ...(await auditIndexes(video, engine, mend)),
+      ...(await auditTask(video, engine, owners)),
+      ...(await auditFile(video, engine)),
+    );
+  }
+  findings.push(...(await auditStrays(engine, mend)));
+  return { videos, byStatus, findings };
+}
+
+async function* everyId({ redis, keys }: Engine): AsyncGenerator<VideoId> {
+  let from = "-";
+  for (;;) {
+    const ids = await redis.zrange(keys.videos, from, "+", "BYLEX", "LIMIT", 0, pageLength);
+    yield* ids as VideoId[];
+    const last = ids.at(-1);
+    if (last === undefined || ids.length < pageLength) return;
+    from = `(${last}`;
+  }
+}
+
+async function readOrReport(id: VideoId, { ledger }: Engine, findings: Finding[]): Promise<Video | undefined> {
+  try {
+    const video = await ledger.read(id);
+    if (!video)
+      findings.push({ about: id, message: "it is in the index of all videos and has no record.", repaired: false });
+    return video;
+  } catch (error) {
+    if (!(error instanceof CorruptRecordError)) throw error;
+    findings.push({ about: id, message: error.message, repaired: false });
+    return undefined;
+  }
+}
+
+/** What the record says of each index, and what the index says. */
+async function auditIndexes(video: Video, engine: Engine, mend: boolean): Promise<Finding[]> {
+  const { redis, keys } = engine;
+  const { id, status } = video;
+  const expected: readonly (readonly [key: string, isMember: boolean, score: number, name: string])[] = [
+    ...statuses.map((one) => [keys.status(one), one === status, 0, `the index of ${one} videos`] as const),
+    [keys.due, !isFinal(status), video.dueAt, "the due times"],
+    [keys.inFlight(video.lane), takesPlace(status), video.updatedAt, "its lane's places"],
+  ];
+  const scores = await Promise.all(expected.map(([key]) => redis.zscore(key, id)));
+  const wrong = expected.filter(([, isMember], index) => isMember !== (scores[index] !== null));
+  if (wrong.length === 0) return [];
+  // A video that moves while it is looked at is not wrong.
+  const now = await engine.ledger.read(id);
+  if (now?.version !== video.version) return now ? auditIndexes(now, engine, mend) : [];
+  if (mend)
+    for (const [key, isMember, score] of wrong) await engine.ledger.mendIndex(video, key, isMember ? score : null);
+  return wrong.map(([, isMember, , name]) => ({
+    about: id,
+    message: `it is ${status}, and ${name} ${isMember ? "did not hold it" : "held it"}.`,
+    repaired: mend,
+  }));
+}
+
+async function auditTask(video: Video, { ledger }: Engine, owners: Map<string, VideoId>): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const { task, upstream, number } of video.attempts) {
+    if (task === undefined) continue;
+    const name = `${upstream} ${task}`;
+    const other = owners.get(name);
+    if (other && other !== video.id)
+      findings.push({
+        about: video.id,
+        message: `task ${task} of ${upstream} belongs to ${other} too.`,
+        repaired: false,
+      });
+    owners.set(name, video.id);
+    const owner = await ledger.ownerOf(upstream, task);
+    if (owner !== video.id)
+      findings.push({
+        about: video.id,
+        message: `attempt ${number} made task ${task}, which the ledger gives to ${owner ?? "nobody"}.`,
+        repaired: false,
+      });
+  }
+  const settledTasks = new Set(video.attempts.map(({ task }) => task));
+  for (const { task, upstream, attempt } of await ledger.evidenceFor(video.id)) {
+    if (settledTasks.has(task) || video.status === "in_doubt") continue;
+    findings.push({
+      about: video.id,
+      message: `attempt ${attempt} was taken for lost and did make task ${task} at ${upstream}: it may have been paid for and is used by no video.`,
+      repaired: false,
+    });
+  }
+  return findings;
+}
+
+async function auditFile(video: Video, { storage }: Engine): Promise<Finding[]> {
+  if (video.status !== "stored") return [];
+  const { key, sidecarKey, bytes } = video.file;
+  const [file, sidecar] = await Promise.all([storage.head(key), storage.head(sidecarKey)]);
+  const findings: Finding[] = [];
+  if (!file)
+    findings.push({ about: video.id, message: `its file ${key} is not in ${storage.place}.`, repaired: false });
+  else if (file.bytes !== bytes)
+    findings.push({
+      about: video.id,
+      message: `its file ${key} has ${file.bytes} bytes, and ${bytes} were stored.`,
+      repaired: false,
+    });
+  if (!sidecar)
+    findings.push({
+      about: video.id,
+      message: `its sidecar ${sidecarKey} is not in ${storage.place}.`,
+      repaired: false,
+    });
+  return findings;
+}
+
+/** Ids in an index that the index of all videos does not know. */
+async function auditStrays({ redis, keys, fleet }: Engine, mend: boolean): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const key of [keys.due, keys.alarms, ...statuses.map(keys.status), ...fleet.lanes.map(keys.inFlight)]) {
+    const ids = await redis.zrange(key, "0", "-1");
+    const known = ids.length > 0 ? await redis.zmscore(keys.videos, ...ids) : [];
+    const strays = ids.filter((_, index) => known[index] === null);
+    if (mend && strays.length > 0) await redis.zrem(key, ...strays);
+    findings.push(
+      ...strays.map((id) => ({ about: id, message: `${key} holds it, and there is no such video.`, repaired: mend })),
+    );
+  }
+  return findings;
+}
