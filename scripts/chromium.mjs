@@ -1,7 +1,7 @@
 // A Chromium for the tests of pages. Runs on Node 20.
 import { existsSync } from "node:fs";
 import { findProgram } from "./place.mjs";
-import { bringFromSystem, isDebian, SYSTEM } from "./system-packages.mjs";
+import { bringFromSystem, isDebian } from "./system-packages.mjs";
 
 const MAC_APP = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
 
@@ -9,7 +9,7 @@ const MAC_APP = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
 export function findChromium() {
   const given = process.env.CHROMIUM_PATH;
   if (given) return given;
-  const found = findProgram(["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"], SYSTEM);
+  const found = findProgram(["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]);
   return found ?? (existsSync(MAC_APP) ? MAC_APP : undefined);
 }
 

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { runLogged } from "./child.mjs";
 import { findProgram, isExecutable, setUpLog, tools } from "./place.mjs";
 import { SetUpError } from "./setup-error.mjs";
-import { bringFromSystem, SYSTEM, systemFamily } from "./system-packages.mjs";
+import { bringFromSystem, systemFamily } from "./system-packages.mjs";
 
 const ours = join(tools, "redis", "redis-server");
+/** Where Homebrew keeps what it does not link. */
 const KEGS = ["redis", "valkey"].flatMap((keg) => [`/opt/homebrew/opt/${keg}/bin`, `/usr/local/opt/${keg}/bin`]);
 
 /**
@@ -15,8 +16,7 @@ const KEGS = ["redis", "valkey"].flatMap((keg) => [`/opt/homebrew/opt/${keg}/bin
  * @param {string} [known] found by an earlier set-up, which made sure that it runs
  */
 export function findRedisServer(known) {
-  const found =
-    findProgram(["redis-server", "valkey-server"], [...SYSTEM, ...KEGS]) ?? (isExecutable(ours) ? ours : undefined);
+  const found = findProgram(["redis-server", "valkey-server"], KEGS) ?? (isExecutable(ours) ? ours : undefined);
   return found !== undefined && (found === known || isServer(found)) ? found : undefined;
 }
 
@@ -52,7 +52,7 @@ const advice = {
   macos: 'Install one with "brew install redis"',
 };
 
-const findOrLink = () => findRedisServer() ?? linkTo(findProgram(["redis-check-rdb"], SYSTEM));
+const findOrLink = () => findRedisServer() ?? linkTo(findProgram(["redis-check-rdb"]));
 
 /** Redis is one program that goes by the name it is called: Debian's redis-server is a link to redis-check-rdb. */
 function linkTo(program) {
@@ -66,7 +66,7 @@ function linkTo(program) {
 /** On Debian and its relatives a package can be fetched and unpacked without any rights at all. */
 async function unpackPrivately() {
   const folder = join(tools, "redis");
-  const [apt, cache, unpack] = ["apt-get", "apt-cache", "dpkg-deb"].map((name) => findProgram([name], SYSTEM));
+  const [apt, cache, unpack] = ["apt-get", "apt-cache", "dpkg-deb"].map((name) => findProgram([name]));
   if (apt === undefined || cache === undefined || unpack === undefined) return undefined;
   rmSync(folder, { recursive: true, force: true });
   for (const part of ["lists/partial", "cache/archives/partial", "debs", "root"])

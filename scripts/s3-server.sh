@@ -49,7 +49,7 @@ fetch() {
   rm -rf "$cache"/radosgw.new.*
   new=$(mktemp -d "$cache/radosgw.new.XXXXXX")
   if ! { download && unpack; } >"$new/log" 2>&1; then
-    reason=$(grep '^E:' "$new/log" | head -1)
+    reason=$(grep -m1 -E '^(W: Failed|E:)' "$new/log")
     rm -rf "$new"
     skip "Ceph's packages could not be had: ${reason:-they could not be unpacked}"
   fi
@@ -80,6 +80,7 @@ unpack() {
 
 start() {
   local cluster=$(</proc/sys/kernel/random/uuid)
+  listens && echo "port $gateway_port is taken" && failed
   export CEPH_CONF=$data/ceph.conf
   configuration "$cluster" >"$CEPH_CONF"
   # The first map already holds the OSD, so no monitor command has to be sent, nor Python brought to send it.
@@ -89,7 +90,7 @@ start() {
     run ceph-osd --mkfs -i 0 --no-mon-config --osd-uuid "$(</proc/sys/kernel/random/uuid)" || failed
   run ceph-mon -f -i a &
   run ceph-osd -f -i 0 &
-  timeout 90 "${loader[@]}" "$tree/bin/radosgw-admin" user create --uid=tests --display-name=tests \
+  timeout --foreground 90 "${loader[@]}" "$tree/bin/radosgw-admin" user create --uid=tests --display-name=tests \
     --access-key="$access_key" --secret-key="$secret_key" || failed
   run radosgw -f --rgw-frontends="beast endpoint=127.0.0.1:$gateway_port" &
   until_listening $! || failed
@@ -101,11 +102,13 @@ random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 
 until_listening() {
   local deadline=$((SECONDS + 90))
-  until (: <>"/dev/tcp/127.0.0.1/$gateway_port") 2>/dev/null; do
+  until listens; do
     kill -0 "$1" && [ "$SECONDS" -lt "$deadline" ] || return
     sleep 0.1
   done
 }
+
+listens() { (: <>"/dev/tcp/127.0.0.1/$gateway_port") 2>/dev/null; }
 
 failed() { skip "Ceph did not start: $(tail -qn 1 "$data/start.log" | cut -c1-300)" >&3; }
 
@@ -145,9 +148,9 @@ rgw_gc_processor_period = 5
 END
 }
 
-data=$(mktemp -d)
+data=$(mktemp -d) || skip "no temporary folder can be made"
 mkdir "$data"/{mon,osd}
-set -m # a process group for each job, so that one kill ends all of it
+set -m # A process group for each job, so that one kill ends all of it; `timeout` stays in it by --foreground.
 serve </dev/null &
 server=$!
 cat >/dev/null &

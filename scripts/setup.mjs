@@ -1,10 +1,10 @@
 // Brings all that reelq needs to run from a fresh checkout. Runs on Node 20 and later, with npm and nothing else.
 import { mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bringChromium, findChromium } from "./chromium.mjs";
 import { arePackagesHere, bringPackages, packagesStamp } from "./packages.mjs";
-import { own, setUpLog } from "./place.mjs";
+import { own, root, setUpLog } from "./place.mjs";
 import { bringRedisServer, findRedisServer } from "./redis.mjs";
 import { SetUpError } from "./setup-error.mjs";
 import { withSetUpLock } from "./setup-lock.mjs";
@@ -78,7 +78,7 @@ async function bringMissing(needs, stepped) {
 /** @returns {Brought} */
 function readState() {
   try {
-    return JSON.parse(readFileSync(stateFile, "utf8"));
+    return mapPaths(JSON.parse(readFileSync(stateFile, "utf8")), (path) => resolve(root, path));
   } catch {
     return {};
   }
@@ -87,9 +87,19 @@ function readState() {
 /** @param {Brought} state */
 function writeState(state) {
   const draft = `${stateFile}.${process.pid}`;
-  writeFileSync(draft, `${JSON.stringify(state, null, 2)}\n`);
+  writeFileSync(draft, `${JSON.stringify(mapPaths(state, fromRoot), null, 2)}\n`);
   renameSync(draft, stateFile);
 }
+
+/** What lies in the checkout is written down as seen from there: a checkout may be moved or copied. */
+const fromRoot = (path) => (path.startsWith(root + sep) ? relative(root, path) : path);
+
+const mapPaths = ({ node, redisServer, chromium, ...rest }, change) => ({
+  ...rest,
+  node: node && change(node),
+  redisServer: redisServer && change(redisServer),
+  chromium: chromium && change(chromium),
+});
 
 /** One line a step: `set-up: packages ... 12 s`. */
 async function step(out, name, work) {

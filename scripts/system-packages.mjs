@@ -22,14 +22,14 @@ const managers = {
  * @returns {Promise<string | undefined>} what was found; nothing where no manager may be used or none could help
  */
 export async function bringFromSystem(packages, find) {
-  const name = Object.keys(managers).find((one) => packages[one] !== undefined && findProgram([one], SYSTEM));
+  const name = Object.keys(managers).find((one) => packages[one] !== undefined && findProgram([one]));
   if (name === undefined) return undefined;
   const rights = rightsFor(name);
   if (rights === undefined) return undefined;
   const { install, refresh } = managers[name];
   const quietly = ["env", "DEBIAN_FRONTEND=noninteractive", "HOMEBREW_NO_AUTO_UPDATE=1"];
   const manage = (args) => {
-    const command = [...rights, ...quietly, findProgram([name], SYSTEM), ...args];
+    const command = [...rights, ...quietly, findProgram([name]), ...args];
     return runLogged(command, { log: setUpLog, mayOutlive: true });
   };
   let isFresh = refresh === undefined;
@@ -46,9 +46,6 @@ export async function bringFromSystem(packages, find) {
   }
   return undefined;
 }
-
-/** Folders that a plain user's path may leave out. */
-export const SYSTEM = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/sbin", "/opt/homebrew/bin"];
 
 /** What to put before the command; undefined where it may not be used. Homebrew refuses root and needs nobody's leave. */
 function rightsFor(manager) {

@@ -99,6 +99,8 @@ describe.skipIf(binary === undefined)("a Redis of our own", () => {
     await expect(startRedisServer({ dir: await aFolder(), searchPath: "" })).rejects.toMatchObject({
       code: "no_binary",
     });
+    const absent = startRedisServer({ dir: await aFolder(), binary: "/nonexistent/redis-server" });
+    await expect(absent).rejects.toMatchObject({ code: "no_binary" });
   });
 
   test.each(["SIGKILL", "SIGTERM"] as const)(

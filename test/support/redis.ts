@@ -1,9 +1,11 @@
-import { readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { findRedisServer, type RedisServer, startRedisServer } from "@reelq/service";
 import { Redis } from "ioredis";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
 
 export interface TestRedis {
   readonly url: string;
@@ -47,10 +49,11 @@ export async function startRedis(): Promise<TestRedis> {
 
 function broughtBySetUp(): string | undefined {
   try {
-    const state: unknown = JSON.parse(readFileSync(new URL("../../.reelq/setup.json", import.meta.url), "utf8"));
-    const program =
-      typeof state === "object" && state !== null && "redisServer" in state ? state.redisServer : undefined;
-    return typeof program === "string" ? program : undefined;
+    const state: unknown = JSON.parse(readFileSync(join(ROOT, ".reelq/setup.json"), "utf8"));
+    if (typeof state !== "object" || state === null || !("redisServer" in state)) return undefined;
+    const program = resolve(ROOT, String(state.redisServer));
+    accessSync(program, constants.X_OK);
+    return program;
   } catch {
     return undefined;
   }

@@ -93,7 +93,6 @@ function describeBucket(server: S3Server): void {
       ["the access key is unknown", { accessKey: "UNKNOWNKEY" }, "denied", /AWS_ACCESS_KEY_ID/],
       ["the secret key is wrong", { secretKey: "wrong" }, "denied", /AWS_SECRET_ACCESS_KEY/],
       ["nothing listens", { endpoint: "http://127.0.0.1:1" }, "unreachable", /AWS_ENDPOINT_URL_S3.*ECONNREFUSED/],
-      ["there is no such host", { endpoint: "http://nowhere.invalid" }, "unreachable", /AWS_ENDPOINT_URL_S3/],
     ])("says what to mend when %s", async (_, wrong, code, message) => {
       const room = openRoom(server, wrong);
       await expect(room.probe()).rejects.toMatchObject({

@@ -139,7 +139,7 @@ test("no imports run in a circle", () => {
   );
   const done = new Set<string>();
   const visit = (path: string, trail: readonly string[]): void => {
-    expect(trail, `${[...trail, path].join(" -> ")}`).not.toContain(path);
+    expect(trail, [...trail, path].join(" -> ")).not.toContain(path);
     if (done.has(path)) return;
     for (const next of edges.get(path) ?? []) visit(next, [...trail, path]);
     done.add(path);

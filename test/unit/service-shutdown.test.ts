@@ -21,14 +21,15 @@ function start(mode: string, ipc = false): Child {
   const words: string[] = [];
   const lines = createInterface({ input: child.stdout! });
   lines.on("line", (word) => words.push(word));
-  const closed = once(child, "close");
+  // Not "close": with an IPC channel that was closed from here, it never comes.
+  const ended = Promise.all([once(child, "exit"), once(lines, "close")]);
   return {
     process: child,
     async said(word) {
       while (!words.includes(word)) await once(lines, "line");
     },
     async end() {
-      const [code] = (await closed) as [number | null];
+      const [[code]] = (await ended) as [[number | null], unknown];
       return { words, code };
     },
   };
