@@ -1,5 +1,5 @@
 // Sets up, then runs the CLI: node scripts/run.mjs <command> ... Runs on Node 20.
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { runInForeground, withFolderFirst } from "./child.mjs";
 import { binaries, root } from "./place.mjs";
 import { explainFailure, setUp } from "./setup.mjs";
@@ -12,9 +12,12 @@ const command = args.find((arg) => !arg.startsWith("-"));
 
 try {
   // Standard output belongs to the command.
-  const { node } = await setUp({ redis: commandsWithRedis.includes(command), out: process.stderr });
+  const { node, redisServer } = await setUp({ redis: commandsWithRedis.includes(command), out: process.stderr });
   const main = join(root, "apps", "cli", "src", "main.ts");
-  process.exitCode = await runInForeground([node, main, ...args], { env: withFolderFirst(binaries) });
+  const env = withFolderFirst(binaries);
+  // The server that set-up found or brought may lie beside the path; one on the path goes first.
+  if (redisServer) env.PATH += delimiter + dirname(redisServer);
+  process.exitCode = await runInForeground([node, main, ...args], { env });
 } catch (error) {
   explainFailure(error);
   process.exitCode = 1;

@@ -20,6 +20,7 @@ async function main(): Promise<void> {
   const storage = openStorage(env.storageUrl, {
     accessKeyId: env.awsAccessKeyId,
     secretAccessKey: env.awsSecretAccessKey,
+    sessionToken: env.awsSessionToken,
     region: env.awsRegion,
     endpoint: env.awsEndpointUrl,
   });

@@ -17,6 +17,12 @@ export function logFacts(facts: Facts, log: Logger): void {
   on("laneRested", ({ lane, reason, restMs }) =>
     log.debug({ lane: laneName(lane), reason, restMs }, "the lane gives no leave"),
   );
+  on("laneUnserved", ({ lane, video }) =>
+    log.error(
+      { lane: laneName(lane), video },
+      "a video waits in a lane that no upstream of this worker serves; name it in REELQ_CONFIG again, or cancel the video",
+    ),
+  );
   on("accountStopped", ({ lane, code, message }) =>
     log.error(
       { lane: laneName(lane), code, detail: message },

@@ -50,7 +50,7 @@ const taskSchema = z.object({
 export type Task = z.infer<typeof taskSchema>;
 
 /** Why a queued video waits. */
-const waitReasonSchema = z.enum(["lane_full", "throttled", "not_sent", "account", "unserved"]);
+const waitReasonSchema = z.enum(["throttled", "not_sent", "account"]);
 export type WaitReason = z.infer<typeof waitReasonSchema>;
 
 const waitingSchema = z.object({ reason: waitReasonSchema, since: atSchema, detail: z.string().optional() });

@@ -13,6 +13,8 @@ export interface FactMap {
   waited: [{ video: Video; note: string }];
   /** A lane gave no leave. */
   laneRested: [{ lane: Lane; reason: string; restMs: number }];
+  /** Videos wait in a lane that no configuration names any more: nobody will send them. */
+  laneUnserved: [{ lane: Lane; video: VideoId }];
   /** Nothing passes at this account until a person acts. */
   accountStopped: [{ lane: Lane; code: string; message: string }];
   /** A status word nobody knows was taken for running: once per word. */

@@ -23,7 +23,7 @@ export interface SweepParts {
   readonly facts: Facts;
   readonly clock: Clock;
   readonly storage: Storage;
-  readonly fleet: Pick<Fleet, "timings">;
+  readonly fleet: Pick<Fleet, "timings" | "lanes">;
 }
 
 /**
@@ -58,10 +58,14 @@ async function restore(id: VideoId, { ledger, queues, facts, clock, fleet }: Swe
     await ledger.putOff(id, null);
     return false;
   }
+  if (!isServed(video, fleet)) facts.emit("laneUnserved", { lane: video.lane, video: id });
   const restored = await queues.restore(video);
   await ledger.hold(video, clock.now() + fleet.timings.graceMs);
   return restored;
 }
+
+const isServed = ({ status, lane }: Video, { lanes }: Pick<Fleet, "lanes">): boolean =>
+  status !== "queued" || lanes.some(({ upstream, model }) => upstream === lane.upstream && model === lane.model);
 
 /** Tells of renders that are overdue and of files at risk, once each. */
 async function raiseAlarms({ ledger, facts, clock }: SweepParts): Promise<void> {

@@ -7,7 +7,7 @@ import { refuseHalfCredential, settings } from "./settings.ts";
 import { SettingsError } from "./settings-error.ts";
 
 const { redisUrl, upstreamUrl, upstreamApiKey, configPath, storageUrl } = settings;
-const { awsAccessKeyId, awsSecretAccessKey, awsRegion, awsEndpointUrl, logLevel } = settings;
+const { awsAccessKeyId, awsSecretAccessKey, awsSessionToken, awsRegion, awsEndpointUrl, logLevel } = settings;
 
 /** What every process of a deployment has in common: they meet in one Redis, one storage and the same upstreams. */
 const common = {
@@ -18,6 +18,7 @@ const common = {
   storageUrl,
   awsAccessKeyId,
   awsSecretAccessKey,
+  awsSessionToken,
   awsRegion,
   awsEndpointUrl,
   logLevel,

@@ -68,6 +68,14 @@ const awsSecretAccessKey = setting({
   schema: z.string().optional(),
 });
 
+const awsSessionToken = setting({
+  variable: "AWS_SESSION_TOKEN",
+  description: "The third part of temporary credentials.",
+  allowed: "a session token",
+  secret: true,
+  schema: z.string().optional(),
+});
+
 const awsRegion = setting({
   variable: "AWS_REGION",
   description: "The bucket's region.",
@@ -202,6 +210,7 @@ export const settings = {
   storageUrl,
   awsAccessKeyId,
   awsSecretAccessKey,
+  awsSessionToken,
   awsRegion,
   awsEndpointUrl,
   apiKeys,

@@ -11,6 +11,7 @@ export function addCancel(program: Command, client: () => Client): void {
     .argument("<id>", "the video's id")
     .option("--abandon", "throw away a render that is paid for")
     .option("--json", "print the video as JSON")
+    .addHelpText("after", "\nExample:\n  reelq cancel video_0199…")
     .action(async (id: string, { abandon = false, json }: { abandon?: boolean; json?: boolean }) => {
       const video = await client().cancel(id, abandon);
       standardOutput.write(json ? `${JSON.stringify(video, null, 2)}\n` : `${videoLine(video)}\n`);

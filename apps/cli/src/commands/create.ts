@@ -80,7 +80,13 @@ async function readReference(path: string | undefined): Promise<Blob | undefined
   try {
     return new Blob([await readFile(path)]);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw wrongUsage(`--ref: ${path} cannot be read (${code === "ENOENT" ? "there is no such file" : code}).`);
+    const { code = "" } = error as NodeJS.ErrnoException;
+    throw wrongUsage(`--ref: ${path} cannot be read (${unreadable[code] ?? code}).`);
   }
 }
+
+const unreadable: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EISDIR: "it is a folder",
+  EACCES: "you may not read it",
+};

@@ -21,6 +21,13 @@ export function addList(program: Command, client: () => Client): void {
     .option("--after <id>", "go on after this one")
     .option("--oldest", "the oldest first")
     .option("--json", "print the page as JSON")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  reelq list --status in_progress
+  reelq list --status in_doubt --json`,
+    )
     .action(async ({ status, limit, after, oldest, json }: ListOptions) => {
       const page = await client().list({ status, limit, after, order: oldest ? "asc" : "desc" });
       if (json) {

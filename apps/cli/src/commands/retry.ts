@@ -11,6 +11,7 @@ export function addRetry(program: Command, client: () => Client): void {
     .argument("<id>", "the video's id")
     .option("--insist", "even where its failure says that it will fail again, or may have been paid for")
     .option("--json", "print the video as JSON")
+    .addHelpText("after", "\nExample:\n  reelq retry video_0199…")
     .action(async (id: string, { insist = false, json }: { insist?: boolean; json?: boolean }) => {
       const video = await client().retry(id, insist);
       standardOutput.write(json ? `${JSON.stringify(video, null, 2)}\n` : `${videoLine(video)}\n`);

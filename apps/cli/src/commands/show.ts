@@ -11,6 +11,7 @@ export function addShow(program: Command, client: () => Client): void {
     .description("Show all that is known of a video.")
     .argument("<id>", "the video's id")
     .option("--json", "print it as JSON")
+    .addHelpText("after", "\nExample:\n  reelq show video_0199…")
     .action(async (id: string, { json }: { json?: boolean }) => {
       const video = await client().retrieve(id);
       standardOutput.write(json ? `${JSON.stringify(video, null, 2)}\n` : `${describe(video)}\n`);

@@ -10,6 +10,7 @@ export function addWait(program: Command, client: () => Client): void {
     .description("Wait until videos have ended; exit code 1 if one of them did not get its file.")
     .argument("<id...>", "the videos' ids")
     .option("--json", "print the videos as JSON at the end")
+    .addHelpText("after", "\nExample:\n  reelq wait video_0199… video_019a… && echo all are stored")
     .action(async (ids: string[], { json }: { json?: boolean }) => {
       const ended = await waitFor(client(), ids, json ? undefined : standardOutput);
       if (json) standardOutput.write(`${JSON.stringify(ended, null, 2)}\n`);

@@ -1,0 +1,79 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { fleetSchema, keysFor } from "@reelq/engine";
+import { readConfigFile, settings } from "@reelq/service";
+import { describe, expect, test } from "vitest";
+
+const root = new URL("../..", import.meta.url);
+
+const pages = [
+  "README.md",
+  ...readdirSync(new URL("docs", root), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+
+const text = (page: string): string => readFileSync(new URL(page, root), "utf8");
+
+/** The first cell of each row of a page's tables, with the second. */
+const rowsOf = (page: string): ReadonlyMap<string, string> =>
+  new Map(
+    [...text(page).matchAll(/^\| `([^`]+)` \|([^|]*)\|/gm)].map(([, first = "", second = ""]) => [
+      first,
+      second.trim(),
+    ]),
+  );
+
+describe.each(pages)("%s", (page) => {
+  const addresses = [...text(page).matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(([, address]) => address ?? "");
+  const links = addresses.filter((address) => !address.startsWith("http"));
+  const files = text(page).match(/(?<=`)(?:packages|apps|scripts|test|docs)\/[^`*\s]+(?=`)/g) ?? [];
+
+  test("links to files that exist", () => {
+    expect(links.filter((link) => !existsSync(new URL(link, new URL(page, root))))).toEqual([]);
+  });
+
+  test("names files of the repository that exist", () => {
+    expect(files.filter((file) => !existsSync(new URL(file, root)))).toEqual([]);
+  });
+});
+
+test("docs/operations.md has every setting, with its default", () => {
+  const rows = rowsOf("docs/operations.md");
+  const ours = Object.values(settings).map(({ variable, schema }) => {
+    const byDefault = schema.safeParse(undefined).data;
+    const isSaid = typeof byDefault === "string" || typeof byDefault === "number";
+    return [variable, isSaid ? `\`${byDefault}\`` : ""] as const;
+  });
+  expect(ours.map(([variable]) => [variable, rows.get(variable)])).toEqual(ours);
+});
+
+test("the file of REELQ_CONFIG in docs/operations.md is accepted, and its times are the defaults", () => {
+  const [, example = ""] = /```yaml\n([^]*?)```/.exec(text("docs/operations.md")) ?? [];
+  const { config } = readConfigFile("example", example, { NORTH_KEY: "a-key" }, fleetSchema);
+  expect(config.upstreams["north"]).toMatchObject({ key: "a-key", limits: { inFlight: 3 } });
+  expect(config.timings).toEqual(fleetSchema.parse({}).timings);
+});
+
+test("docs/architecture.md has every key of the ledger", () => {
+  const keys = keysFor("{reelq}");
+  const lane = { upstream: "UPSTREAM", model: "MODEL" };
+  const ours: Record<keyof typeof keys, string> = {
+    prefix: "{reelq}:QUEUE:...",
+    video: keys.video("video_ID").replace("video_", ""),
+    videos: keys.videos,
+    status: "{reelq}:status:STATUS",
+    due: keys.due,
+    alarms: keys.alarms,
+    evidence: keys.evidence("video_ID").replace("video_", ""),
+    events: keys.events,
+    idempotency: keys.idempotency("PROJECT", "KEY"),
+    task: keys.task("UPSTREAM", "TASK"),
+    inFlight: keys.inFlight(lane),
+    rest: keys.rest(lane),
+    worker: keys.worker("NAME"),
+    sweeping: keys.sweeping,
+    tidying: keys.tidying,
+  };
+  const rows = rowsOf("docs/architecture.md");
+  expect(Object.values(ours).filter((key) => !rows.has(key))).toEqual([]);
+});
