@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # A real S3 server for the tests: Ceph's object gateway over a monitor and one in-memory OSD, on loopback only,
 # as any user, with nothing installed.
 #

@@ -49,15 +49,38 @@ describe("a folder", () => {
     expect(await readdir(path)).toEqual([".incoming"]);
   });
 
+  test("whose folders come and go under many hands loses no put", async () => {
+    const folder = openFolder({ path: join(scratch, "busy") });
+    const hands = Array.from({ length: 8 }, async (_, hand) => {
+      for (let round = 0; round < 60; round += 1) {
+        await folder.put(`a/b/c/${hand}.bin`, Readable.from(["x"]), { contentType: "application/octet-stream" });
+        expect(await folder.head(`a/b/c/${hand}.bin`)).toMatchObject({ bytes: 1 });
+        await folder.remove(`a/b/c/${hand}.bin`);
+      }
+    });
+    await Promise.all(hands);
+  });
+
   test("says where it is", () => {
     expect(openFolder({ path: "/srv/videos/" }).place).toBe("file:/srv/videos");
   });
 
-  test("that cannot be one fails its probe with the setting's name and the reason", async () => {
+  test("that cannot be one says so by the setting's name, in every call that would touch it", async () => {
+    const path = join(scratch, "taken/videos");
     await writeFile(join(scratch, "taken"), "");
-    const folder = openFolder({ path: join(scratch, "taken/videos") });
-    await expect(folder.probe()).rejects.toThrow(
-      `file:${join(scratch, "taken/videos")} (STORAGE_URL) cannot be used: a part of the path is a file, not a folder.`,
-    );
+    const folder = openFolder({ path });
+    const refusal = {
+      code: "unusable",
+      message: `file:${path} (STORAGE_URL) cannot be used: a part of the path is a file, not a folder.`,
+    };
+    await expect(folder.probe()).rejects.toMatchObject(refusal);
+    await expect(folder.put("a.mp4", Readable.from(["x"]), mp4)).rejects.toMatchObject(refusal);
+  });
+
+  test("does not mistake a body's own system error for one of the disk", async () => {
+    const folder = openFolder({ path: join(scratch, "honest") });
+    const reset = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
+    const body = new Readable({ read: () => body.destroy(reset) });
+    await expect(folder.put("a.mp4", body, mp4)).rejects.toBe(reset);
   });
 });

@@ -1,14 +1,16 @@
-const byExtension: Readonly<Record<string, string>> = {
-  mp4: "video/mp4",
-  webm: "video/webm",
-  mov: "video/quicktime",
-  avi: "video/x-msvideo",
-  webp: "image/webp",
-  jpg: "image/jpeg",
-  png: "image/png",
-  json: "application/json",
-};
+const byExtension = new Map(
+  Object.entries({
+    mp4: "video/mp4",
+    webm: "video/webm",
+    mov: "video/quicktime",
+    avi: "video/x-msvideo",
+    webp: "image/webp",
+    jpg: "image/jpeg",
+    png: "image/png",
+    json: "application/json",
+  }),
+);
 
 /** The content type that a key's extension stands for. */
 export const contentTypeOf = (key: string): string =>
-  byExtension[key.slice(key.lastIndexOf(".") + 1)] ?? "application/octet-stream";
+  byExtension.get(key.slice(key.lastIndexOf(".") + 1).toLowerCase()) ?? "application/octet-stream";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { BigIntStats } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { contentTypeOf } from "./content-type.ts";
@@ -16,8 +16,8 @@ export function openFolder({ path }: { readonly path: string }): Storage {
   return new Folder(resolve(path));
 }
 
-/** How often a put makes its folders anew when a removal in the same folder prunes them from under it. */
-const PUBLISH_TRIES = 10;
+/** How often a put makes its folders anew when removals of neighbours prune them from under it. */
+const PUBLISH_TRIES = 50;
 
 class Folder implements Storage {
   readonly place: string;
@@ -36,24 +36,24 @@ class Folder implements Storage {
       const target = this.#pathOf(key);
       const unfinished = join(this.#incoming, randomUUID());
       try {
-        await mkdir(this.#incoming, { recursive: true });
-        await write(unfinished, chunks);
-        await this.#publish(unfinished, target);
+        await this.#write(unfinished, chunks);
+        await this.#explained(this.#publish(unfinished, target));
       } catch (error) {
-        await rm(unfinished, { force: true });
+        // The failure that led here matters more; `abandonUploads` finds what is left.
+        await rm(unfinished, { force: true }).catch(() => undefined);
         throw error;
       }
     });
   }
 
   async head(key: string): Promise<StoredObject | undefined> {
-    const found = await orMissing(stat(this.#pathOf(key), { bigint: true }));
+    const found = await this.#explained(orMissing(stat(this.#pathOf(key), { bigint: true })));
     return found?.isFile() ? describe(key, found) : undefined;
   }
 
   async get(key: string, range?: ByteRange) {
     if (!(await this.head(key))) return undefined;
-    const file = await orMissing(open(this.#pathOf(key), "r"));
+    const file = await this.#explained(orMissing(open(this.#pathOf(key), "r")));
     if (!file) return undefined;
     try {
       // Asked of the open file, not of its name: another put may have taken over the name since.
@@ -69,7 +69,7 @@ class Folder implements Storage {
   async remove(key: string): Promise<void> {
     if (!(await this.head(key))) return;
     const path = this.#pathOf(key);
-    await rm(path, { force: true });
+    await this.#explained(rm(path, { force: true }));
     await this.#prune(dirname(path));
   }
 
@@ -78,12 +78,7 @@ class Folder implements Storage {
   }
 
   async probe(): Promise<void> {
-    try {
-      await writeReadDelete(this);
-    } catch (error) {
-      if (error instanceof StorageError) throw error;
-      throw new StorageError("unusable", `${this.place} (STORAGE_URL) cannot be used: ${reason(error)}.`, error);
-    }
+    await writeReadDelete(this);
   }
 
   /** Goes by the last write, so that a long put that still moves is left alone. */
@@ -107,9 +102,21 @@ class Folder implements Storage {
     return join(this.#root, ...key.split("/"));
   }
 
-  async #publish(unfinished: string, target: string, triesLeft = PUBLISH_TRIES): Promise<void> {
-    await mkdir(dirname(target), { recursive: true });
+  /** Whatever the chunks fail with is thrown as it is. */
+  async #write(path: string, chunks: AsyncIterable<Buffer>): Promise<void> {
+    await this.#explained(mkdir(this.#incoming, { recursive: true }));
+    const file = await this.#explained(open(path, "wx"));
     try {
+      for await (const chunk of chunks) await this.#explained(file.appendFile(chunk));
+      await this.#explained(file.sync());
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #publish(unfinished: string, target: string, triesLeft = PUBLISH_TRIES): Promise<void> {
+    try {
+      await mkdir(dirname(target), { recursive: true });
       await rename(unfinished, target);
     } catch (error) {
       if (codeOf(error) !== "ENOENT" || triesLeft <= 1) throw error;
@@ -130,30 +137,27 @@ class Folder implements Storage {
     }
   }
 
+  async #explained<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw new StorageError("unusable", `${this.place} (STORAGE_URL) cannot be used: ${reason(error)}.`, error);
+    }
+  }
+
   /** The folder and those around it, up to the root and without it. */
   *#upwards(from: string): Generator<string> {
     for (let folder = from; folder !== this.#root; folder = dirname(folder)) yield folder;
   }
 }
 
-async function write(path: string, chunks: AsyncIterable<Buffer>): Promise<void> {
-  await withFile(path, "wx", async (file) => {
-    await file.writeFile(chunks);
-    await file.sync();
-  });
-}
-
 /** Without this, a power cut could take back the rename that was just reported as done. */
 async function syncFolder(path: string): Promise<void> {
-  await orMissing(withFile(path, "r", (folder) => folder.sync()));
-}
-
-async function withFile(path: string, flags: string, use: (file: FileHandle) => Promise<void>): Promise<void> {
-  const file = await open(path, flags);
+  const folder = await orMissing(open(path, "r"));
   try {
-    await use(file);
+    await folder?.sync();
   } finally {
-    await file.close();
+    await folder?.close();
   }
 }
 

@@ -72,10 +72,8 @@ function byStatus(error: Error, { bucket, request }: Asked): Diagnosis | undefin
   if (status === 401 || status === 403) {
     return ["denied", `${request} is denied in the bucket "${bucket}": the user of AWS_ACCESS_KEY_ID needs ${LEAVE}.`];
   }
-  return [
-    "failed",
-    `The S3 server answered ${request} with ${status} (${error.message}); is AWS_ENDPOINT_URL_S3 an S3 server?`,
-  ];
+  const doubt = status < 500 ? "; is AWS_ENDPOINT_URL_S3 an S3 server?" : ".";
+  return ["failed", `The S3 server answered ${request} with ${status} ${error.name}${doubt}`];
 }
 
 function byCause(error: Error): Diagnosis {

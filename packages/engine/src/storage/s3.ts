@@ -70,7 +70,7 @@ class S3Room implements Storage {
   async get(key: string, range?: ByteRange) {
     const { Bucket, Key } = this.#address(key);
     // A server ignores a range that makes no sense, and sends everything.
-    if (range) requireInside(range, Number.MAX_SAFE_INTEGER);
+    if (range) requireInside(range);
     const Range = range && `bytes=${range.start}-${range.end}`;
     const found = await orMissing(this.#client.send(new GetObjectCommand({ Bucket, Key, Range })));
     if (!found) return undefined;
@@ -142,6 +142,8 @@ function connect(settings: S3Settings): S3Client {
     // Servers that are not Amazon's do not all know the newer checksums; our own sha256 is in the record.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
+    // A part sent again is cheaper than a video fetched again.
+    maxAttempts: 5,
     requestHandler: {
       connectionTimeout: 5 * SECOND,
       socketTimeout: 60 * SECOND,
