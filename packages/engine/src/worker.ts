@@ -5,6 +5,7 @@ import type { Dice } from "./clock.ts";
 import { SECOND } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import type { StageName } from "./facts.ts";
+import { rememberingNoList } from "./list-memory.ts";
 import { downloadQueueName, pollQueueName, type Reminder, submitQueueName } from "./queues.ts";
 import { connect } from "./redis.ts";
 import { run, type RunnerParts } from "./runner.ts";
@@ -36,7 +37,9 @@ const mostWords = 1_000;
 
 export async function startWorker(engine: Engine, options: WorkerOptions): Promise<StageWorkers> {
   const { redis, keys, facts, fleet, storage, ledger, clock, queues } = engine;
-  const upstreams = new Map(options.upstreams.map((upstream) => [upstream.name, upstream]));
+  const upstreams = new Map(
+    options.upstreams.map((upstream) => [upstream.name, rememberingNoList(upstream, engine.clock)]),
+  );
   const stopping = new AbortController();
   const { leaseMs, sweepEveryMs } = fleet.timings;
   const wondered = new Set<string>();

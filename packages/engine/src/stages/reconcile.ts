@@ -1,4 +1,4 @@
-import { coreOf, type Doubt, lastAttempt, type VideoIn } from "@reelq/contract";
+import { coreOf, type Doubt, lastAttempt, type VideoCore, type VideoIn } from "@reelq/contract";
 import type { Upstream, WireTask } from "@reelq/upstream";
 import { settled } from "../attempt.ts";
 import { MINUTE, SECOND } from "../clock.ts";
@@ -36,9 +36,9 @@ export async function reconcile(video: VideoIn<"in_doubt">, context: StageContex
     case "absent":
       return judgeAbsence(video, upstream, context);
     case "several":
-      return undecided(video, `${evidence.count} tasks of ${laneName(video.lane)} match it`, context);
+      return undecided(video, `${evidence.count} tasks of ${laneName(video.lane)} match it`, upstream, context);
     case "no_list":
-      return undecided(video, `the upstream has no list of tasks to look in (${evidence.reason})`, context);
+      return undecided(video, `the upstream has no list of tasks to look in (${evidence.reason})`, upstream, context);
     case "unread":
       return lookAgain(
         video,
@@ -96,16 +96,20 @@ function couldBe(task: WireTask, video: VideoIn<"in_doubt">, context: StageConte
   );
 }
 
+/** Until then the POST may still reach the upstream, ms since 1970. */
+const onItsWayUntil = (video: VideoIn<"in_doubt">, upstream: Upstream): number =>
+  (lastAttempt(video)?.postBy ?? video.doubt.since) + upstream.timeouts.totalMs;
+
 /** Absence proves something only once the POST can no longer be on its way, and only when seen twice, a quiet period apart. */
 function judgeAbsence(video: VideoIn<"in_doubt">, upstream: Upstream, context: StageContext): Verdict {
   const now = context.clock.now();
   const { quietMs } = context.fleet.timings;
-  const onItsWayUntil = (lastAttempt(video)?.postBy ?? video.doubt.since) + upstream.timeouts.totalMs;
-  if (now < onItsWayUntil) {
+  const leftMs = onItsWayUntil(video, upstream) - now;
+  if (leftMs > 0) {
     return lookAgain(
       video,
       { evidence: "no match yet; the POST may still be on its way" },
-      Math.min(context.fleet.timings.doubtLookMs, onItsWayUntil - now + SECOND),
+      Math.min(context.fleet.timings.doubtLookMs, leftMs + SECOND),
       context,
     );
   }
@@ -114,25 +118,33 @@ function judgeAbsence(video: VideoIn<"in_doubt">, upstream: Upstream, context: S
     return lookAgain(video, { absentSince: now, evidence: "no match; looking once more" }, quietMs, context);
   if (now - absentSince < quietMs)
     return lookAgain(video, { evidence: "no match; looking once more" }, quietMs - (now - absentSince), context);
-  return newAttempt(video, "the upstream's list shows that nothing was created", context);
+  const core = settled(coreOf(video), "created_nothing", "no", now);
+  return newAttempt(core, "the upstream's list shows that nothing was created", now);
 }
 
 /** Evidence cannot settle it: the operator's policy does. */
-function undecided(video: VideoIn<"in_doubt">, evidence: string, context: StageContext): Verdict {
-  if (context.doubtPolicy === "resubmit") return newAttempt(video, `${evidence}; the policy is to resubmit`, context);
-  return lookAgain(
-    video,
-    { evidence: `${evidence}; held for a person to resolve`, held: true },
-    context.fleet.timings.heldLookMs,
-    context,
-  );
+function undecided(video: VideoIn<"in_doubt">, evidence: string, upstream: Upstream, context: StageContext): Verdict {
+  const now = context.clock.now();
+  const { heldLookMs, doubtLookMs } = context.fleet.timings;
+  if (context.doubtPolicy === "hold") {
+    return lookAgain(video, { evidence: `${evidence}; held for a person to resolve`, held: true }, heldLookMs, context);
+  }
+  // Paying twice is what the policy allows, not what it asks for: the first POST gets its whole time.
+  const leftMs = onItsWayUntil(video, upstream) - now;
+  if (leftMs > 0) {
+    const waiting = `${evidence}; sent again if nothing is heard of it`;
+    return lookAgain(video, { evidence: waiting }, Math.min(doubtLookMs, leftMs + SECOND), context);
+  }
+  // No proof: the POST that is given up may have been paid.
+  return newAttempt(settled(coreOf(video), "given_up", "unknown", now), `${evidence}; the policy is to resubmit`, now);
 }
 
-function newAttempt(video: VideoIn<"in_doubt">, why: string, context: StageContext): Verdict {
-  const now = context.clock.now();
-  const core = settled(coreOf(video), "created_nothing", "no", now);
-  return { kind: "move", next: { ...core, status: "queued", dueAt: now }, delayMs: 0, note: why };
-}
+const newAttempt = (core: VideoCore, why: string, now: number): Verdict => ({
+  kind: "move",
+  next: { ...core, status: "queued", dueAt: now },
+  delayMs: 0,
+  note: why,
+});
 
 function lookAgain(video: VideoIn<"in_doubt">, found: Partial<Doubt>, delayMs: number, context: StageContext): Verdict {
   const doubt = { ...video.doubt, ...found, looks: video.doubt.looks + 1 };
