@@ -11,6 +11,7 @@ export default defineConfig({
       project("unit", 10_000),
       project("redis", 60_000),
       project("system", 180_000, ["test/support/s3-global-setup.ts"]),
+      project("chaos", 3_600_000, ["test/support/s3-global-setup.ts", "test/support/compile-cache.ts"]),
     ],
   },
 });

@@ -139,7 +139,7 @@ function readMultipart(request: Request): Promise<CreateBody> {
       else if (Object.hasOwn(fields, name))
         refuse(problem("invalid_value", `${name} was given twice; give it once.`, name));
       else if (name === "input_reference") refuse(notAReference());
-      else Object.defineProperty(fields, name, { value, enumerable: true });
+      else Object.defineProperty(fields, name, { value: withPlainLines(value), enumerable: true });
     });
     parser.on("file", (name: string | undefined, stream) => {
       const chunks: Buffer[] = [];
@@ -166,3 +166,6 @@ function readMultipart(request: Request): Promise<CreateBody> {
     request.pipe(parser);
   });
 }
+
+/** A form's lines end in CRLF on the wire, whatever they ended in before: HTML's way to write multipart/form-data. */
+const withPlainLines = (value: string): string => value.replaceAll("\r\n", "\n");

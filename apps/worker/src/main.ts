@@ -45,7 +45,10 @@ async function main(): Promise<void> {
   const upstreams = Object.entries(env.fleet.upstreams).map(([name, entry]) =>
     openUpstream({ name, url: entry.url, key: entry.key, createFormat: entry.format, timeouts: timeoutsOf(entry) }),
   );
-  shutdown.onShutdown("upstreams", () => Promise.all(upstreams.map((upstream) => upstream.close())));
+  // Not waited for: a POST that outlasted the stages' time is left to the next worker.
+  shutdown.onShutdown("upstreams", () => {
+    for (const upstream of upstreams) void upstream.close();
+  });
   const name = `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   const worker = await startWorker(engine, {
     name,

@@ -87,10 +87,10 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
       const closing = Promise.all(workers.map(({ worker }) => worker.close()));
       const ended = await within(deadlineMs, closing);
       if (!ended) {
-        // Downloads end here; their reminders are found by the next worker.
+        // Downloads end here; their reminders are found by the next worker. A POST cannot be called back: the
+        // connections are cut beneath it, because a second close, even a forced one, only waits for the first.
         stopping.abort();
         await within(SECOND, closing);
-        await Promise.all(workers.map(({ worker }) => worker.close(true)));
       }
       lease.stop();
       await redis.del(keys.worker(options.name)).catch(() => 0);

@@ -1,0 +1,237 @@
+import { fileURLToPath } from "node:url";
+import type { Status, VideoBody } from "@reelq/contract";
+import { type Engine, openEngine, type StageWorkers, startWorker } from "@reelq/engine";
+import { openUpstream, type Upstream } from "@reelq/upstream";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Simulator, startSimulator } from "../../apps/simulator/src/simulator.ts";
+import { startTestApi, type TestApi, videoOf } from "../support/api.ts";
+import { browserProgram, complaintsOf, openBrowser } from "../support/browser.ts";
+import { until } from "../support/facts.ts";
+import { startRedis, type TestRedis } from "../support/redis.ts";
+
+/** Takes the picture of the README anew: `BOARD_PICTURE=1 vitest run test/system/board.test.ts`. */
+const picture = process.env.BOARD_PICTURE
+  ? fileURLToPath(new URL("../../docs/images/board.png", import.meta.url))
+  : undefined;
+
+const queueNames = [
+  "submit gateway sora-2",
+  "submit gateway sora-2-pro",
+  "submit studio veo-3.1",
+  "submit studio wan-2.5",
+  "poll",
+  "download",
+];
+
+const models = { "wan-2.5": { seconds: [5, 10], sizes: ["1280x720" as const] } };
+
+describe.skipIf(browserProgram === undefined)("Bull Board in a browser", () => {
+  let redis: TestRedis;
+  let simulator: Simulator;
+  let api: TestApi;
+  let engine: Engine;
+  let upstreams: Upstream[];
+  let worker: StageWorkers;
+  let browser: Browser;
+  let rendering: VideoBody[];
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    simulator = await startSimulator({ renderMs: 600_000, minimumBytes: 1_000_000, models });
+    const { url } = simulator;
+    api = await startTestApi({
+      redisUrl: redis.url,
+      upstreams: {
+        gateway: { url, models: ["sora-2", "sora-2-pro"], limits: { inFlight: 5 } },
+        studio: { url, models: ["veo-3.1", "wan-2.5"] },
+      },
+      models,
+    });
+    const { fleet, storage, keys } = api.engine;
+    engine = openEngine({ redisUrl: redis.url, fleet, storage, patient: true, prefix: keys.prefix });
+    upstreams = Object.keys(fleet.upstreams).map((name) => openUpstream({ name, url, key: "some-key" }));
+    worker = await startWorker(engine, {
+      name: "worker",
+      stages: ["submit", "poll", "download"],
+      concurrency: 8,
+      upstreams,
+      doubtPolicy: "hold",
+    });
+    browser = await openBrowser();
+    await fillQueues();
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await worker.close(100);
+    await engine.close();
+    await Promise.all(upstreams.map((upstream) => upstream.close()));
+    await simulator.close();
+    await api.close();
+    await redis.stop();
+  });
+
+  /** Some of everything: stored, on its way into storage, rendering, and waiting for a lane. */
+  async function fillQueues(): Promise<void> {
+    simulator.addFault({ on: "create", do: "throttle", model: "veo-3.1", times: 0, with: { retryAfterSeconds: 600 } });
+    simulator.addFault({ on: "content", do: "slow", prompt: "lighthouse", times: 0, with: { bytesPerSecond: 100 } });
+    const done = [
+      await order("A fox in the snow, first light", "sora-2-pro"),
+      await order("Waves break against a lighthouse", "sora-2-pro"),
+    ];
+    for (const { id } of done) await reached(id, "rendering");
+    simulator.complete();
+    rendering = [
+      await order("A cat walks on the street at dusk"),
+      await order("A potter shapes a bowl, hands close up"),
+      await order("Steam over a ramen counter, neon in the window"),
+      await order("A paper boat crosses a puddle in the rain"),
+      await order("Night train, the landscape lit by lightning"),
+    ];
+    for (const prompt of ["A kite above the dunes", "Rain on a tin roof, a dog asleep below it"]) await order(prompt);
+    for (const prompt of [
+      "Time-lapse of a market, dawn to noon",
+      "Bees at work in a lavender field",
+      "An old harbour, seen from above",
+    ])
+      await order(prompt, "veo-3.1");
+    const more = [await order("Ink blooms in water", "wan-2.5"), await order("A swing that nobody sits on", "wan-2.5")];
+    for (const { id } of [...rendering, ...more]) await reached(id, "rendering");
+    await reached(done[0]?.id ?? "", "stored");
+    await reached(done[1]?.id ?? "", "downloading");
+  }
+
+  async function order(prompt: string, model = "sora-2"): Promise<VideoBody> {
+    const body = JSON.stringify({ prompt, model });
+    const headers = { "Content-Type": "application/json" };
+    return videoOf(await fetch(`${api.url}/v1/videos`, { method: "POST", body, headers }));
+  }
+
+  async function reached(id: string, status: Status): Promise<void> {
+    const moved = until(
+      engine.facts,
+      "moved",
+      ({ video }) => video.id === id && video.status === status,
+      `${id} ${status}`,
+      60_000,
+    );
+    moved.catch(() => undefined);
+    const video = await videoOf(await fetch(`${api.url}/v1/videos/${id}`));
+    if (video.reelq.status !== status) await moved;
+  }
+
+  /** A page that is watched from its first call on. */
+  async function openPage(options: BrowserContextOptions = {}): Promise<{ page: Page; complaints: readonly string[] }> {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    onTestFinished(() => context.close());
+    const page = await context.newPage();
+    return { page, complaints: complaintsOf(page, api.url) };
+  }
+
+  const countsOf = (name: string): Promise<Record<string, number>> =>
+    api.engine.queues.all.find((queue) => queue.name === name)?.getJobCounts() ?? Promise.reject(new Error(name));
+
+  const pathOf = (queue: string, query = ""): string => `${api.url}/board/queue/${encodeURIComponent(queue)}${query}`;
+
+  test("every queue is there, with as many jobs as Redis has", async () => {
+    const { page, complaints } = await openPage();
+    await page.goto(`${api.url}/board`);
+    expect(await page.title()).toBe("reelq");
+    for (const name of queueNames) {
+      await page.getByRole("navigation").getByRole("link", { name, exact: true }).waitFor();
+      const card = page.locator("[class*=card]").filter({ has: page.getByRole("link", { name, exact: true }) });
+      // The queues go on working while they are looked at.
+      await expect
+        .poll(
+          async () => {
+            await page.reload();
+            const shown = await card.getByText(/^\d+ Jobs?$/).textContent();
+            const total = Object.values(await countsOf(name)).reduce((sum, count) => sum + count, 0);
+            return Number.parseInt(shown ?? "", 10) - total;
+          },
+          { timeout: 20_000 },
+        )
+        .toBe(0);
+    }
+    expect(api.engine.queues.all.map((queue) => queue.name)).toEqual(queueNames);
+    expect(complaints).toEqual([]);
+  });
+
+  test.each([
+    ["submit gateway sora-2", ["completed"]],
+    ["submit studio veo-3.1", ["delayed"]],
+    ["poll", ["delayed"]],
+    ["download", ["active", "completed"]],
+  ])("the queue %s counts its jobs by what they do", async (name, some) => {
+    const { page, complaints } = await openPage();
+    await page.goto(pathOf(name));
+    const states = ["active", "waiting", "prioritized", "completed", "failed", "delayed"];
+    const shown = async (): Promise<Record<string, number>> => {
+      await page.reload();
+      const tabs = states.map(async (state) => {
+        const text = await page.getByRole("link", { name: new RegExp(`^${state}\\W*\\d*$`, "i") }).textContent();
+        return [state, Number(/\d*$/.exec(text ?? "")?.[0])] as const;
+      });
+      return Object.fromEntries(await Promise.all(tabs));
+    };
+    const differences = async (): Promise<string[]> => {
+      const [seen, counts] = [await shown(), await countsOf(name)];
+      return states.filter((state) => seen[state] !== counts[state]);
+    };
+    await expect.poll(differences, { timeout: 20_000 }).toEqual([]);
+    const counts = await countsOf(name);
+    for (const state of some) expect(counts[state]).toBeGreaterThan(0);
+    expect(complaints).toEqual([]);
+  });
+
+  test("each job is named for its video and its prompt, and leads to the video's record", async () => {
+    const { page, complaints } = await openPage();
+    await page.goto(pathOf("poll", "?status=delayed"));
+    for (const { id, prompt } of rendering) {
+      const beginning = prompt.length > 48 ? `${prompt.slice(0, 47)}…` : prompt;
+      await page.getByRole("heading", { name: `${id} ${beginning}`, exact: true }).waitFor();
+    }
+    const [video] = rendering;
+    if (!video) throw new Error("Nothing renders.");
+    await page.getByRole("link", { name: new RegExp(`^${video.id}`) }).click();
+    await page.waitForURL(/\/queue\/poll\/video_/);
+    const data = page.getByRole("tree");
+    await expect.poll(() => data.count()).toBe(1);
+    expect(await data.textContent()).toMatch(new RegExp(`video:"${video.id}",version:\\d+`));
+    const opened = page.waitForEvent("popup");
+    await page.getByRole("link", { name: "The video's record" }).click();
+    const shown = await opened;
+    await shown.waitForLoadState();
+    expect(new URL(shown.url()).pathname).toBe(`/v1/videos/${video.id}`);
+    expect(JSON.parse(await shown.locator("body").innerText())).toMatchObject({ id: video.id, prompt: video.prompt });
+    expect(complaints).toEqual([]);
+  });
+
+  test("where keys are set, one of them as the password opens the board and the records it links to", async () => {
+    const locked = await startTestApi({ redisUrl: redis.url, keys: [{ name: "studio", key: "studio-key-1" }] });
+    onTestFinished(() => locked.close());
+    const { id } = await locked.aVideo("queued");
+    const { page } = await openPage({ httpCredentials: { username: "anyone", password: "studio-key-1" } });
+    await page.goto(`${locked.url}/board/queue/${encodeURIComponent("submit main sora-2")}`);
+    const opened = page.waitForEvent("popup");
+    await page.getByRole("link", { name: "The video's record" }).click();
+    const shown = await opened;
+    await shown.waitForLoadState();
+    expect(JSON.parse(await shown.locator("body").innerText())).toMatchObject({ id });
+
+    const { page: stranger } = await openPage({ httpCredentials: { username: "anyone", password: "wrong" } });
+    expect((await stranger.goto(`${locked.url}/board`))?.status()).toBe(401);
+  });
+
+  test.skipIf(picture === undefined)("the picture of the README is taken", async () => {
+    const { page } = await openPage();
+    await page.goto(`${api.url}/board`);
+    await page
+      .getByText(/^\d+ Jobs?$/)
+      .first()
+      .waitFor();
+    const bytes = await page.screenshot(picture === undefined ? {} : { path: picture });
+    expect(bytes.length).toBeLessThan(200_000);
+  });
+});

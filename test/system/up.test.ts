@@ -1,0 +1,112 @@
+import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import { delimiter, dirname, join } from "node:path";
+import type { VideoBody } from "@reelq/contract";
+import { openClient } from "@reelq/sdk";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { startSimulator } from "../../apps/simulator/src/simulator.ts";
+import { quickTimings, tinyModel, tinyModels, tinyRenders } from "../support/engine.ts";
+import { descendantsOf, isAlive } from "../support/family.ts";
+import { type App, startApp, temporaryFolder } from "../support/processes.ts";
+import { redisServerProgram } from "../support/redis.ts";
+
+/** A Redis of its own is the point of `up`, so there must be a program to start. */
+const path = [...(redisServerProgram === undefined ? [] : [dirname(redisServerProgram)]), process.env["PATH"]];
+const env = { PATH: path.join(delimiter), PORT: "0" };
+
+async function inFolder(): Promise<string> {
+  const { path: folder, remove } = await temporaryFolder();
+  onTestFinished(remove);
+  return folder;
+}
+
+/** Starts `reelq up`; says where its API is. */
+async function up(cwd: string, settings: Readonly<Record<string, string>>): Promise<{ app: App; url: string }> {
+  const app = startApp("cli", { args: ["up"], cwd, env: { ...env, ...settings } });
+  const family: number[] = [];
+  onTestFinished(async () => {
+    await app.kill("SIGKILL");
+    for (const pid of family) if (isAlive(pid)) process.kill(pid, "SIGKILL");
+  });
+  await app.said("Ctrl-C stops everything");
+  family.push(...descendantsOf(app.pid).map(({ pid }) => pid));
+  return { app, url: /^api +(\S+)\/v1$/m.exec(app.output())?.[1] ?? "" };
+}
+
+async function reelq(url: string, ...args: readonly string[]): Promise<{ code: number | string; output: string }> {
+  const command = startApp("cli", { args, env: { REELQ_URL: url } });
+  const code = await command.exited;
+  return { code, output: command.output() };
+}
+
+describe.skipIf(redisServerProgram === undefined)("reelq up", () => {
+  test("says where everything is, starts what died again, renders, and ends all of it in order", async () => {
+    const cwd = await inFolder();
+    const { app, url } = await up(cwd, { SIM_RENDER_MS: "500" });
+    for (const line of [
+      /^redis +redis:\/\/127\.0\.0\.1:\d+/m,
+      /^upstream +http:.*simulated/m,
+      /^board +http/m,
+      /^storage +file:/m,
+    ])
+      expect(app.output()).toMatch(line);
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+
+    const worker = descendantsOf(app.pid).find(({ command }) => /worker\/src\/main\.ts/.test(command));
+    process.kill(worker?.pid ?? 0, "SIGKILL");
+    await app.said("the worker ended (SIGKILL); starting it again");
+    const created = await reelq(url, "create", "A cat", "--model", "veo-3.1", "--seconds", "4", "--wait", "--json");
+
+    expect(created.code, created.output).toBe(0);
+    const video = JSON.parse(created.output) as VideoBody;
+    expect(video).toMatchObject({ status: "completed", model: "veo-3.1", seconds: "4" });
+    const file = await readFile(join(cwd, "videos", video.reelq.file?.key ?? ""));
+    expect(file).toHaveLength(video.reelq.file?.bytes ?? 0);
+    expect((await reelq(url, "list")).output).toContain(video.id);
+
+    const family = descendantsOf(app.pid);
+    expect(family.length).toBeGreaterThanOrEqual(4);
+    expect(await app.kill("SIGTERM")).toBe(0);
+    await expect.poll(() => family.filter(({ pid }) => isAlive(pid)), { timeout: 5_000 }).toEqual([]);
+    expect(app.output()).not.toMatch(/a step of the shutdown failed|took too long/);
+  });
+
+  test("leaves nothing running when it is killed, and goes on where it was at the next start", async () => {
+    const cwd = await inFolder();
+    const simulator = await startSimulator({ ...tinyRenders, renderMs: 600_000 });
+    onTestFinished(() => simulator.close());
+    const upstreams = { main: { url: simulator.url, models: [tinyModel] } };
+    await writeFile(join(cwd, "reelq.yaml"), JSON.stringify({ upstreams, models: tinyModels, timings: quickTimings }));
+    const first = await up(cwd, { REELQ_CONFIG: "reelq.yaml" });
+    const posted = once(simulator, "post");
+    const created = await openClient({ url: first.url }).create({ model: tinyModel, prompt: "a cat" });
+    await posted;
+    const family = descendantsOf(first.app.pid);
+    expect(family.length).toBeGreaterThanOrEqual(3);
+
+    await first.app.kill("SIGKILL");
+
+    await expect.poll(() => family.filter(({ pid }) => isAlive(pid)), { timeout: 30_000 }).toEqual([]);
+    simulator.complete();
+    const second = await up(cwd, { REELQ_CONFIG: "reelq.yaml" });
+    const video = await openClient({ url: second.url }).wait(created.id);
+    expect(video.reelq.status).toBe("stored");
+    expect(simulator.tasks()).toHaveLength(1);
+    expect(await second.app.kill("SIGTERM")).toBe(0);
+  });
+
+  test("says every mistake in the settings, starts nothing, and exits with 2", async () => {
+    const cwd = await inFolder();
+    const app = startApp("cli", {
+      args: ["up"],
+      cwd,
+      env: { ...env, UPSTREAM_URL: "nowhere", REELQ_CONCURRENCY: "-1" },
+    });
+
+    expect(await app.exited).toBe(2);
+
+    expect(app.output()).toMatch(/UPSTREAM_URL/);
+    expect(app.output()).toMatch(/REELQ_CONCURRENCY/);
+    expect(descendantsOf(app.pid)).toEqual([]);
+  });
+});
