@@ -52,9 +52,26 @@ export async function runInForeground(command, { cwd, env }) {
   const signals = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
   const passOn = (signal) => child.kill(signal);
   for (const signal of signals) process.on(signal, passOn);
+  const unwatch = watchPackageManager(() => passOn("SIGTERM"));
   const code = await endOf(child);
+  unwatch();
   for (const signal of signals) process.off(signal, passOn);
   return code;
+}
+
+/**
+ * npm that is told to end ends alone and leaves its script behind: whoever stops `npm start` by its pid would stop
+ * nothing. A script that was started by hand may well outlive its shell.
+ */
+function watchPackageManager(onEnd) {
+  const parent = process.ppid;
+  if (!process.env.npm_lifecycle_event) return () => {};
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    onEnd();
+  }, 250);
+  return () => clearInterval(timer);
 }
 
 /** Resolves with the exit code, as a shell would say it. */
