@@ -44,6 +44,24 @@ describe(`a worker killed with -9 at ${isLong ? "every message" : "a sample of t
   });
 });
 
+test("a file that was put before its worker was killed is found, though it has expired at the upstream since", async () => {
+  await inCell(redis, {}, async (cell) => {
+    const victim = await cell.startVictim();
+    at(victim, "before", fileRecord, () => {
+      victim.signal("SIGKILL");
+      return "end";
+    });
+    const id = await cell.create("safe, and nobody knows");
+    await victim.app.exited;
+    cell.simulator.expire();
+    await cell.startSuccessor();
+
+    const { status, attempts } = await cell.until(id, isSettled);
+    expect({ status, attempts }).toMatchObject({ status: "stored", attempts: [{ number: 1, charged: "yes" }] });
+    expect(await brokenInvariants(cell)).toEqual([]);
+  });
+});
+
 /** Before and after each message of a life as long as the longest of a few. */
 async function everyPoint(): Promise<Point[]> {
   const lengths = await atOnce(livesAtOnce, [1, 2, 3, 4, 5, 6], lengthOfLife);

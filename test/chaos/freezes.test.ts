@@ -34,8 +34,8 @@ async function freeze(cell: Cell, when: "before" | "after", moment: Moment, pass
 
 describe.concurrent("a worker frozen for longer than every lock", () => {
   test("between its intent and its POST does not send late: the video was sent by another one", async () => {
-    await inCell(redis, { lists: true }, async (cell) => {
-      const { id, victim, meanwhile, thaw } = await freeze(cell, "before", moments.intentReply);
+    await inCell(redis, {}, async (cell) => {
+      const { id, victim, meanwhile, thaw } = await freeze(cell, "before", moments.intentReply, "keep");
       expect(meanwhile.status).toBe("stored");
       thaw();
       await victim.app.said(fenced);
@@ -43,14 +43,14 @@ describe.concurrent("a worker frozen for longer than every lock", () => {
 
       expect(victim.app.output()).toContain(`"wanted":"queued"`);
       expect(cell.simulator.posts()).toHaveLength(1);
-      expect((await cell.read(id)).attempts.map(({ outcome }) => outcome)).toEqual(["created_nothing", "accepted"]);
+      expect((await cell.read(id)).attempts).toMatchObject([{ outcome: "created_nothing" }, { number: 2 }]);
       expect(await brokenInvariants(cell)).toEqual([]);
     });
   });
 
   test("between its intent and its POST does not send late: the video waits for a person", async () => {
     await inCell(redis, { lists: false }, async (cell) => {
-      const { id, victim, meanwhile, thaw } = await freeze(cell, "before", moments.intentReply);
+      const { id, victim, meanwhile, thaw } = await freeze(cell, "before", moments.intentReply, "keep");
       expect(meanwhile.status).toBe("in_doubt");
       thaw();
       await victim.app.said(fenced);
@@ -64,7 +64,7 @@ describe.concurrent("a worker frozen for longer than every lock", () => {
 
   test("while it connects does not send late", async ({ skip }) => {
     if (process.platform !== "linux") skip("only Linux shows half-made connections");
-    await inCell(redis, { lists: true }, async (cell) => {
+    await inCell(redis, { timeouts: { connectSeconds: 20, createSeconds: 3 } }, async (cell) => {
       const door = await openSlowDoor(cell.simulator.url);
       try {
         const app = await cell.startWorker(door.url);
@@ -87,6 +87,20 @@ describe.concurrent("a worker frozen for longer than every lock", () => {
     });
   });
 
+  test("while its POST is still on its way is not taken for one that sent nothing", async () => {
+    await inCell(redis, { timeouts: { createSeconds: 8 } }, async (cell) => {
+      // Long after two looks at the list have shown nothing.
+      cell.simulator.addFault({ on: "create", do: "slow", with: { ms: 5_000 } });
+      const { victim, meanwhile, thaw } = await freeze(cell, "after", moments.post);
+      expect(meanwhile).toMatchObject({ status: "stored", attempts: [{ number: 1, outcome: "adopted" }] });
+      thaw();
+      await finish(victim);
+
+      expect(cell.simulator.posts()).toHaveLength(1);
+      expect(await brokenInvariants(cell)).toEqual([]);
+    });
+  });
+
   test("between the reply to its POST and the ledger brings the task id that settles the doubt, where nothing is listed", async () => {
     await inCell(redis, { lists: false }, async (cell) => {
       const { id, victim, meanwhile, thaw } = await freeze(cell, "before", moments.taskId, "keep");
@@ -103,7 +117,7 @@ describe.concurrent("a worker frozen for longer than every lock", () => {
   });
 
   test("after the POST finds its task adopted, and its late verdict is refused", async () => {
-    await inCell(redis, { lists: true }, async (cell) => {
+    await inCell(redis, {}, async (cell) => {
       const { id, victim, meanwhile, thaw } = await freeze(cell, "after", moments.post);
       expect(meanwhile).toMatchObject({ status: "stored", attempts: [{ number: 1, outcome: "adopted" }] });
       thaw();
@@ -120,7 +134,7 @@ describe.concurrent("a worker frozen for longer than every lock", () => {
   const later = [taskId, look, lookReply, completion, fetching, bytes, fileRecord];
   for (const moment of process.env.CHAOS === "long" ? later : [look, bytes, fileRecord]) {
     test(`before ${moment.name} harms nothing when it thaws`, async () => {
-      await inCell(redis, { lists: true }, async (cell) => {
+      await inCell(redis, {}, async (cell) => {
         const { id, victim, meanwhile, thaw } = await freeze(cell, "before", moment);
         expect(meanwhile.status).toBe("stored");
         thaw();

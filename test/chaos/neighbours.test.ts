@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { VideoId } from "@reelq/contract";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { type Cell, finish, inCell, isSettled } from "../support/chaos.ts";
+import { until } from "../support/facts.ts";
 import { brokenInvariants } from "../support/invariants.ts";
 import { at, message, type Moment, moments } from "../support/moments.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
@@ -34,6 +35,19 @@ describe.concurrent("two workers", () => {
       expect(cell.simulator.posts()).toHaveLength(ids.length);
       expect(await brokenInvariants(cell)).toEqual([]);
     });
+  });
+});
+
+test("a reminder of a version that is over is let go", async () => {
+  await inCell(redis, { simulator: { renderMs: 60_000 } }, async (cell) => {
+    const { facts, queues } = cell.engine;
+    await cell.startSuccessor();
+    const id = await cell.create("reminded of what is over");
+    const video = await cell.until(id, ({ status }) => status === "rendering");
+    const stale = until(facts, "staleReminder", (fact) => fact.id === id && fact.reminded === 1, "version 1");
+    await queues.queueFor(video)?.add("late", { video: id, version: 1 }, { jobId: "late" });
+
+    expect((await stale).version).toBeGreaterThanOrEqual(video.version);
   });
 });
 
@@ -92,6 +106,19 @@ describe.concurrent("a connection that is half open", () => {
     });
   }
 
+  // It takes as long as silence is borne.
+  if (isLong)
+    test("to Redis, for ever, is given up for a new one by a worker that is alone", async () => {
+      await inCell(redis, {}, async (cell) => {
+        const victim = await cell.startVictim();
+        victim.proxies.to.redis.mute();
+        await expectPaidOnce(cell, [await cell.create("said into silence")]);
+        await finish(victim);
+
+        expect(await brokenInvariants(cell)).toEqual([]);
+      });
+    });
+
   for (const [when, moment, said] of [
     ["after", post, "in_doubt"],
     ["after", look, "missed look"],
@@ -123,16 +150,18 @@ describe.concurrent("a Redis that is killed with -9 and restarted on its append-
     ? Array.from({ length: 80 }, (_, index) => message(index + 1))
     : [intent, intentReply, postReply, taskIdReply, fileRecord];
   for (const moment of points) {
-    test(`at ${moment.name} takes nothing along: the same worker ends the video, paid once`, async ({ skip }) => {
+    test(`and loses ${moment.name} takes nothing else along: the same worker ends the video, paid once`, async ({
+      skip,
+    }) => {
       const own = await startRedis();
       try {
         if (own.pid === 0) skip("the Redis is not ours to kill");
         await inCell(own, {}, async (cell) => {
           const victim = await cell.startVictim();
           let restarted: Promise<void> | undefined;
-          const crash = at(victim, "before", moment, () => {
+          const crash = at(victim, "before", moment, ({ neighbour }) => {
             restarted = own.restart();
-            return "go";
+            return neighbour === "redis" ? "lose" : "go";
           });
           const id = await cell.create(`Redis killed at ${moment.name}`);
           await Promise.race([crash.come, cell.until(id, isSettled)]);

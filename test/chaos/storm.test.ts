@@ -6,10 +6,10 @@ import { brokenInvariants } from "../support/invariants.ts";
 import type { App } from "../support/processes.ts";
 import { startRedis } from "../support/redis.ts";
 
-const { videos, workers, killEveryMs, mostKills, withinMs } =
+const { videos, workers, places, killEveryMs, mostKills, withinMs } =
   process.env.CHAOS === "long"
-    ? { videos: 500, workers: 4, killEveryMs: 1_000, mostKills: Infinity, withinMs: 1_800_000 }
-    : { videos: 40, workers: 2, killEveryMs: 1_500, mostKills: 6, withinMs: 120_000 };
+    ? { videos: 500, workers: 4, places: 40, killEveryMs: 1_000, mostKills: Infinity, withinMs: 1_800_000 }
+    : { videos: 40, workers: 2, places: 10, killEveryMs: 1_500, mostKills: 6, withinMs: 120_000 };
 
 /** Everything that an upstream has been seen to do wrong and that is not final. */
 function letGoWrong({ simulator }: Cell): void {
@@ -62,7 +62,8 @@ async function killNowAndThen(cell: Cell): Promise<{ stop(): Promise<number> }> 
 test(`${videos} videos, ${workers} workers that are killed one after the other, and an upstream that does everything wrong: none is lost, none is paid twice`, async () => {
   const redis = await startRedis();
   const timings = { leaseSeconds: 2, lockSeconds: 2, sweepSeconds: 0.5, graceSeconds: 0.6, postWithinSeconds: 2 };
-  await inCell(redis, { timings, timeouts: { createSeconds: 3 } }, async (cell) => {
+  const timeouts = { createSeconds: 3 };
+  await inCell(redis, { timings, timeouts, places, simulator: { renderMs: 500 } }, async (cell) => {
     letGoWrong(cell);
     const startedAt = performance.now();
     const ids = await Promise.all(Array.from({ length: videos }, (_, index) => cell.create(`storm ${index}`)));
@@ -80,6 +81,7 @@ test(`${videos} videos, ${workers} workers that are killed one after the other, 
         `lost ${lost}, paid twice ${paidTwice}, stored ${counts.stored}, in doubt ${counts.in_doubt}; ${Math.round(tookMs / 1000)} s\n`,
     );
     expect({ lost, paidTwice, stored: counts.stored }).toEqual({ lost: 0, paidTwice: 0, stored: videos });
+    expect(cell.simulator.looks().renders.peak).toBeLessThanOrEqual(places);
     expect(await brokenInvariants(cell)).toEqual([]);
   }).finally(() => redis.stop());
 });

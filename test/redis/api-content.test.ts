@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { request } from "node:http";
+import { connect } from "node:net";
 import type { VideoIn } from "@reelq/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { errorOf, startTestApi, type TestApi } from "../support/api.ts";
@@ -145,6 +147,17 @@ describe("a stored file", () => {
       });
       calling.end();
     });
+    expect((await bodyOf(await content())).length).toBe(size);
+    expect(api.surprises).toEqual([]);
+  });
+
+  test("that a listener hangs up on before its first byte does no harm", async () => {
+    const { hostname, port } = new URL(api.url);
+    const socket = connect(Number(port), hostname);
+    // What follows the call is no HTTP: the connection is cut while the call is being looked at.
+    socket.end(`GET /v1/videos/${stored.id}/content HTTP/1.1\r\nHost: reelq\r\n\r\nnonsense\r\n\r\n`);
+    socket.resume();
+    await once(socket, "close");
     expect((await bodyOf(await content())).length).toBe(size);
     expect(api.surprises).toEqual([]);
   });

@@ -10,7 +10,7 @@ import { errorOf, startTestApi, type TestApi, videoOf } from "../support/api.ts"
 import { redisServerProgram as binary, startRedis } from "../support/redis.ts";
 
 /** A caller is never left hanging for longer. */
-const toldWithinMs = 12_000;
+const toldWithinMs = 4_000;
 
 const order = (prompt: string): RequestInit => ({
   method: "POST",

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Status, Video, VideoBody, VideoId, VideoListBody } from "@reelq/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApi, type TestApi } from "../support/api.ts";
+import { lookedAt, startTestApi, type TestApi } from "../support/api.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 
 const app = (path: string): string => fileURLToPath(new URL(`../../apps/${path}`, import.meta.url));
@@ -38,8 +38,8 @@ interface Ended {
 
 interface Running {
   readonly process: ChildProcess;
-  /** Resolves once these words were printed. */
-  printed(words: string): Promise<void>;
+  /** Resolves once these words were printed, with all that was. */
+  printed(words: string): Promise<string>;
   readonly ended: Promise<Ended>;
 }
 
@@ -60,7 +60,7 @@ function start(args: readonly string[], env: Record<string, string> = {}, stdin 
     ended,
     printed: (words) =>
       new Promise((resolve, reject) => {
-        const look = () => stdout.includes(words) && resolve();
+        const look = () => stdout.includes(words) && resolve(stdout);
         child.stdout.on("data", look);
         look();
         void ended.then(() => reject(new Error(`It ended without printing ${words}: ${stdout}${stderr}`)));
@@ -197,13 +197,12 @@ describe.concurrent("0: done", () => {
 describe.concurrent("progress", () => {
   test("is a plain line for each change where nobody looks at a terminal", async () => {
     const running = start(["create", "a cat", "--wait"]);
-    await running.printed("queued");
-    const [{ id }] = (await api.engine.ledger.list({ limit: 1, order: "desc", statuses: ["queued"] })).videos as [
-      Video,
-    ];
+    const [id = ""] = (await running.printed("queued")).split(" ");
     for (const status of ["submitting", "rendering", "downloading", "stored"] satisfies Status[]) {
       await api.moveOn(await record(id), status);
       await running.printed(status);
+      // One line a change, however often it looks.
+      if (status === "rendering") await lookedAt(id, 2);
     }
     const { code, stdout, stderr } = await running.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });

@@ -277,7 +277,8 @@ describe.concurrent("a create whose reply nobody can read", () => {
 
   test("without a list the policy to resubmit sends it again, and says so", async (context) => {
     const { expect } = context;
-    const bench = await open(context, { doubtPolicy: "resubmit", simulator: { capabilities: { list: false } } });
+    const simulator = { capabilities: { list: false } };
+    const bench = await open(context, { doubtPolicy: "resubmit", timeouts: impatient, simulator });
     bench.simulator.addFault({ on: "create", do: "lose_reply" });
     const { id } = await bench.create("lost");
 

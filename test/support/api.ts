@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -49,7 +51,7 @@ export interface TestApi {
   close(): Promise<void>;
 }
 
-export interface VideoOptions {
+interface VideoOptions {
   readonly prompt?: string;
   /** Of the stored file. */
   readonly bytes?: Uint8Array;
@@ -137,6 +139,24 @@ export const videoOf = async (response: Response): Promise<VideoBody> => (await 
 
 export const errorOf = async (response: Response): Promise<ErrorBody["error"]> =>
   ((await response.json()) as ErrorBody).error;
+
+/** Resolves when a video has been asked after so often, counted from now on. */
+export function lookedAt(id: string, times: number): Promise<void> {
+  return new Promise((resolve) => {
+    let looks = 0;
+    const count = (message: unknown): void => {
+      const { request } = message as { request: IncomingMessage };
+      if (request.url === `/v1/videos/${id}`) looks += 1;
+      if (looks < times) return;
+      unsubscribe(channel, count);
+      resolve();
+    };
+    subscribe(channel, count);
+  });
+}
+
+/** Node announces here what any server of this process is asked. */
+const channel = "http.server.request.start";
 
 const withTask = new Set<Status>(["rendering", "downloading", "stored"]);
 

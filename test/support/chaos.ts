@@ -13,6 +13,7 @@ import {
   type Person,
   startWorker,
   type StageWorkers,
+  timeoutsOf,
 } from "@reelq/engine";
 import { openUpstream } from "@reelq/upstream";
 import { Redis } from "ioredis";
@@ -55,6 +56,8 @@ export interface CellOptions {
   readonly simulator?: SimulatorOptions;
   readonly timings?: Partial<typeof chaosTimings>;
   readonly timeouts?: Partial<typeof chaosTimeouts>;
+  /** In the lane; without end where left out. */
+  readonly places?: number;
   /** A bucket instead of a folder. */
   readonly bucket?: S3Server;
 }
@@ -85,7 +88,7 @@ export const isSettled = (video: Video): boolean =>
 let cells = 0;
 
 export async function openCell(redis: TestRedis, options: CellOptions = {}): Promise<Cell> {
-  const { lists = true, timings = {}, timeouts = {}, bucket } = options;
+  const { lists = true, timings = {}, timeouts = {}, places, bucket } = options;
   const simulator = await startSimulator({
     ...tinyRenders,
     renderMs: 100,
@@ -96,7 +99,14 @@ export async function openCell(redis: TestRedis, options: CellOptions = {}): Pro
   const folder = join(home, "videos");
   const prefix = `{chaos-${process.pid}-${(cells += 1)}}`;
   const configFor = (url: string) => ({
-    upstreams: { main: { url, models: [tinyModel], timeouts: { ...chaosTimeouts, ...timeouts } } },
+    upstreams: {
+      main: {
+        url,
+        models: [tinyModel],
+        timeouts: { ...chaosTimeouts, ...timeouts },
+        ...(places === undefined ? {} : { limits: { inFlight: places } }),
+      },
+    },
     models: tinyModels,
     timings: { ...chaosTimings, ...timings },
   });
@@ -111,7 +121,7 @@ export async function openCell(redis: TestRedis, options: CellOptions = {}): Pro
   const upstream = openUpstream({
     name: "main",
     url: simulator.url,
-    timeouts: { headersMs: 1_500, totalMs: 1_500, lookMs: 1_500, bodyIdleMs: 1_500 },
+    timeouts: timeoutsOf({ url: simulator.url, timeouts: { ...chaosTimeouts, ...timeouts } }),
   });
   const producer = openProducer(engine);
   const news = listenForNews(redis.url, engine);

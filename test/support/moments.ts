@@ -71,7 +71,7 @@ export function at(
   { proxies }: Victim,
   when: When,
   moment: Moment,
-  act: () => Passage,
+  act: (message: Message) => Passage,
 ): { readonly come: Promise<void>; readonly hasCome: () => boolean; readonly doubt: Window } {
   const isHere = moment.listen();
   const [isIntent, isTaskId] = [intent.listen(), taskId.listen()];
@@ -80,9 +80,9 @@ export function at(
   let hasCome = false;
   let isOpen = false;
 
-  const come = (): Passage => {
+  const come = (heard: Message): Passage => {
     hasCome = true;
-    const passage = act();
+    const passage = act(heard);
     resolve();
     return passage;
   };
@@ -95,14 +95,14 @@ export function at(
     before(heard) {
       if (awaited !== undefined || hasCome || !isHere(heard)) return goes(heard);
       if (when === "before") {
-        const passage = come();
+        const passage = come(heard);
         return passage === "go" ? goes(heard) : passage;
       }
       awaited = heard.number;
       return goes(heard);
     },
     after(heard) {
-      if (!hasCome && heard.number === awaited) come();
+      if (!hasCome && heard.number === awaited) come(heard);
     },
   });
   return { come: promise, hasCome: () => hasCome, doubt: { isOpen: () => isOpen } };

@@ -166,7 +166,7 @@ export async function deploy(
 }
 
 /** What the stream of moves tells, whoever made them. */
-export interface Moves {
+interface Moves {
   /** The last status of each video. */
   readonly statuses: ReadonlyMap<VideoId, Status>;
   /** Waits until all of these are in one of those statuses. */
@@ -174,7 +174,7 @@ export interface Moves {
   close(): void;
 }
 
-export function followMoves(redisUrl: string, prefix: string): Moves {
+function followMoves(redisUrl: string, prefix: string): Moves {
   const redis = new Redis(redisUrl);
   // It may be killed on purpose, and comes back.
   redis.on("error", () => undefined);

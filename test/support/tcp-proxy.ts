@@ -13,8 +13,11 @@ export interface Message {
   readonly bytes: Buffer;
 }
 
-/** `keep`: it and all that follows to or from that neighbour wait until the proxy is released. `end`: nothing goes on, ever. */
-export type Passage = "go" | "keep" | "end";
+/**
+ * `lose`: it never arrives, and all else does. `keep`: it and all that follows to or from that neighbour wait until
+ * the proxy is released. `end`: nothing goes on, ever.
+ */
+export type Passage = "go" | "lose" | "keep" | "end";
 
 /** Hears every message of one worker. */
 export interface Listener {
@@ -32,6 +35,8 @@ export interface Proxy {
    * @param first what is to be done before all else on release
    */
   hold(first?: () => void): void;
+  /** Half open for ever are the connections there are; new ones are none the worse. */
+  mute(): void;
   /** As if nothing had been. */
   release(): void;
   /** Resets the connections there are, and those that come until it is released. */
@@ -63,6 +68,8 @@ export async function openProxies<Name extends string>(
     switch (before?.(message) ?? "go") {
       case "go":
         return write();
+      case "lose":
+        return;
       case "keep":
         return to[neighbour].hold(write);
       case "end":
@@ -121,6 +128,9 @@ async function openProxy(url: string, carry: (from: Socket, target: Socket) => v
     hold(first) {
       state = "held";
       if (first) kept.push(first);
+      for (const socket of sockets) socket.pause();
+    },
+    mute() {
       for (const socket of sockets) socket.pause();
     },
     release() {

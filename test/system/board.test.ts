@@ -150,7 +150,7 @@ describe.skipIf(browserProgram === undefined)("Bull Board in a browser", () => {
             const total = Object.values(await countsOf(name)).reduce((sum, count) => sum + count, 0);
             return Number.parseInt(shown ?? "", 10) - total;
           },
-          { timeout: 20_000 },
+          { timeout: 60_000 },
         )
         .toBe(0);
     }
@@ -179,7 +179,7 @@ describe.skipIf(browserProgram === undefined)("Bull Board in a browser", () => {
       const [seen, counts] = [await shown(), await countsOf(name)];
       return states.filter((state) => seen[state] !== counts[state]);
     };
-    await expect.poll(differences, { timeout: 20_000 }).toEqual([]);
+    await expect.poll(differences, { timeout: 60_000 }).toEqual([]);
     const counts = await countsOf(name);
     for (const state of some) expect(counts[state]).toBeGreaterThan(0);
     expect(complaints).toEqual([]);

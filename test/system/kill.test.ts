@@ -163,6 +163,29 @@ describe.concurrent("a worker that is killed without warning", () => {
   });
 });
 
+describe.concurrent("a worker that is told to stop", () => {
+  test("while a POST hangs ends in time and in order, and the next one adopts its task", async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const simulator = await startSimulator(tinyRenders);
+    onTestFinished(() => simulator.close());
+    const { create, moves, startWorker, close } = await deploy(redis, simulator.url, { createSeconds: 100 });
+    onTestFinished(close);
+    simulator.addFault({ on: "create", do: "hang", late: true });
+    const worker = await startWorker();
+    const posted = once(simulator, "post");
+    const id = await create("held");
+    await posted;
+
+    expect(await worker.kill("SIGTERM")).toBe(0);
+
+    await startWorker();
+    await moves.reach([id], ["stored"], recoveryMs);
+    expect(simulator.posts()).toHaveLength(1);
+  });
+});
+
 test("a Redis that is killed and comes back loses nothing that was accepted, and nothing is paid twice", async ({
   skip,
 }) => {
@@ -183,22 +206,4 @@ test("a Redis that is killed and comes back loses nothing that was accepted, and
   await moves.reach([...first, ...second], ["stored"], recoveryMs);
   expect(simulator.tasks()).toHaveLength(20);
   expect(new Set(promptsOf(simulator)).size).toBe(20);
-});
-
-test("a worker that is told to stop while a POST hangs ends in time and in order, and the next one adopts its task", async () => {
-  const simulator = await startSimulator(tinyRenders);
-  onTestFinished(() => simulator.close());
-  const { create, moves, startWorker, close } = await deploy(redis, simulator.url, { createSeconds: 100 });
-  onTestFinished(close);
-  simulator.addFault({ on: "create", do: "hang", late: true });
-  const worker = await startWorker();
-  const posted = once(simulator, "post");
-  const id = await create("held");
-  await posted;
-
-  expect(await worker.kill("SIGTERM")).toBe(0);
-
-  await startWorker();
-  await moves.reach([id], ["stored"], recoveryMs);
-  expect(simulator.posts()).toHaveLength(1);
 });

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { problem, type VideoIn } from "@reelq/contract";
 import type { ByteRange, Storage } from "@reelq/engine";
@@ -42,12 +43,17 @@ export async function sendContent(
     "X-Content-Type-Options": "nosniff",
   });
   if (range) response.status(206).set("Content-Range", `bytes ${start}-${end}/${object.bytes}`);
-  if (!found) {
-    response.end();
+  if (found) await stream(found.body, response);
+  else response.end();
+}
+
+/** A listener that goes away is no failure: nobody is left to be told. */
+async function stream(body: Readable, response: Response): Promise<void> {
+  if (response.destroyed) {
+    body.destroy();
     return;
   }
-  await pipeline(found.body, response).catch((error: NodeJS.ErrnoException) => {
-    // The listener went away: nobody is left to be told.
+  await pipeline(body, response).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
   });
 }

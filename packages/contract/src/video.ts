@@ -86,6 +86,8 @@ const fetchingSchema = z.object({
   tries: z.number().int().nonnegative(),
   /** A refusal (403, 404, 410) right after completion usually passes: since when they came without a break. */
   refusedSince: atSchema.optional(),
+  /** Tries in a row that brought something that is no video: enough of them are proof. */
+  unusable: z.number().int().positive().optional(),
   lastProblem: z.string().optional(),
 });
 export type Fetching = z.infer<typeof fetchingSchema>;

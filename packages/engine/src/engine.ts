@@ -59,6 +59,7 @@ export function openEngine({
     ledger: openLedger(redis, keys, clock),
     queues,
     async ping() {
+      if (redis.status !== "ready" && !patient) throw new Error(`There is no connection to Redis (${redis.status}).`);
       await redis.ping();
     },
     async close() {

@@ -36,6 +36,15 @@ export async function store(
   return file;
 }
 
+/** What an earlier try put and could not record, under whichever key it would have; a put is all or nothing. */
+export async function storedBefore(video: VideoIn<"downloading">, storage: Storage): Promise<Readable | undefined> {
+  for (const container of Object.keys(contentTypes)) {
+    const found = await storage.get(fileKey(video, container));
+    if (found) return found.body;
+  }
+  return undefined;
+}
+
 /** `2026/11/22/video_….mp4`, by the day the video was asked for (UTC): the same key on every try. */
 function fileKey({ id, createdAt }: VideoIn<"downloading">, extension: string): string {
   return `${new Date(createdAt).toISOString().slice(0, 10).replaceAll("-", "/")}/${id}.${extension}`;

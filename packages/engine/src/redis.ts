@@ -7,10 +7,13 @@ import { Redis } from "ioredis";
 export function connect(url: string, patient: boolean, onError: (error: Error) => void): Redis {
   const redis = new Redis(url, {
     maxRetriesPerRequest: patient ? null : 1,
-    enableAutoPipelining: true,
+    // Calls that wait for one another would wait out an outage together.
+    enableAutoPipelining: patient,
     connectTimeout: patient ? 10_000 : 1_000,
-    ...(patient ? {} : { commandTimeout: 5_000 }),
-    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2_000),
+    // Whoever vanished without a word is known by silence alone. Longer than any blocking call.
+    socketTimeout: patient ? 30_000 : 5_000,
+    ...(patient ? {} : { commandTimeout: 2_000 }),
+    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), patient ? 2_000 : 500),
     // A failover leaves this end on a replica: reconnect, and send the refused command again.
     reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
   });

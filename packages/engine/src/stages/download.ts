@@ -3,7 +3,7 @@ import type { Upstream } from "@reelq/upstream";
 import { nextFetchMs } from "../backoff.ts";
 import { DAY, MINUTE, SECOND } from "../clock.ts";
 import { expiryOf } from "../expiry.ts";
-import { store } from "../file.ts";
+import { store, storedBefore } from "../file.ts";
 import { type Bytes, resuming } from "../resume.ts";
 import { UnusableBytesError } from "../media.ts";
 import { fail } from "./fail.ts";
@@ -34,12 +34,7 @@ export async function download(video: VideoIn<"downloading">, context: StageCont
     case "not_ready":
       return notReady(video, content.reason, context);
     case "expired":
-      return fail(
-        coreOf(video),
-        { class: "lost_to_expiry", code: "expired", message: content.reason },
-        context,
-        video.task,
-      );
+      return lost(video, content.reason, context);
     case "not_video":
       return unusable(video, content.reason, context);
     case "missed":
@@ -53,15 +48,29 @@ async function keep(
   upstream: Upstream,
   context: StageContext,
 ): Promise<Verdict> {
-  let file: StoredFile;
   try {
-    file = await store(video, resuming(video, content, upstream, context), context);
+    return stored(video, await store(video, resuming(video, content, upstream, context), context), context);
   } catch (error) {
     content.body.destroy();
     if (error instanceof UnusableBytesError && error.code === "not_video")
       return unusable(video, error.message, context);
     return broken(video, (error as Error).message, undefined, context);
   }
+}
+
+/** The upstream no longer has the file; it is here all the same where a worker died between the put and the record. */
+async function lost(video: VideoIn<"downloading">, message: string, context: StageContext): Promise<Verdict> {
+  const body = await storedBefore(video, context.storage);
+  try {
+    // From itself onto itself: proves it whole, and writes the sidecar.
+    if (body) return stored(video, await store(video, body, context), context);
+  } catch (error) {
+    if (!(error instanceof UnusableBytesError)) throw error;
+  }
+  return fail(coreOf(video), { class: "lost_to_expiry", code: "expired", message }, context, video.task);
+}
+
+function stored(video: VideoIn<"downloading">, file: StoredFile, context: StageContext): Verdict {
   const now = context.clock.now();
   const core = coreOf(video);
   // A stored file proves that the render was made, and so paid.
@@ -84,16 +93,17 @@ async function keep(
   };
 }
 
-function notReady(video: VideoIn<"downloading">, reason: string, context: StageContext): Verdict {
+async function notReady(video: VideoIn<"downloading">, reason: string, context: StageContext): Promise<Verdict> {
   const refusedSince = video.fetching.refusedSince ?? context.clock.now();
   return tryAgain(video, "contentNotReady", { reason, refusedSince }, undefined, context);
 }
 
 /** Bytes that are no video: seldom passes, so the tries are counted. */
-function unusable(video: VideoIn<"downloading">, reason: string, context: StageContext): Verdict {
-  if (video.fetching.tries + 1 >= unusableTries)
+async function unusable(video: VideoIn<"downloading">, reason: string, context: StageContext): Promise<Verdict> {
+  const inARow = (video.fetching.unusable ?? 0) + 1;
+  if (inARow >= unusableTries)
     return fail(coreOf(video), { class: "unusable_file", code: "unusable_file", message: reason }, context, video.task);
-  return tryAgain(video, "brokenDownloads", { reason }, undefined, context);
+  return tryAgain(video, "brokenDownloads", { reason, unusable: inARow }, undefined, context);
 }
 
 const broken = (
@@ -101,15 +111,15 @@ const broken = (
   reason: string,
   retryAfterMs: number | undefined,
   context: StageContext,
-): Verdict => tryAgain(video, "brokenDownloads", { reason }, retryAfterMs, context);
+): Promise<Verdict> => tryAgain(video, "brokenDownloads", { reason }, retryAfterMs, context);
 
-function tryAgain(
+async function tryAgain(
   video: VideoIn<"downloading">,
   setback: "contentNotReady" | "brokenDownloads",
-  found: { readonly reason: string; readonly refusedSince?: number },
+  found: { readonly reason: string; readonly refusedSince?: number; readonly unusable?: number },
   retryAfterMs: number | undefined,
   context: StageContext,
-): Verdict {
+): Promise<Verdict> {
   const now = context.clock.now();
   const { task } = video;
   const lostAt =
@@ -117,26 +127,14 @@ function tryAgain(
   // Only the server's own refusal proves that the file is gone; an error on the way does not, for a day more.
   const isLost = now > lostAt && (setback === "contentNotReady" || now > lostAt + giveUpAfterMs);
   if (isLost)
-    return fail(
-      coreOf(video),
-      {
-        class: "lost_to_expiry",
-        code: "expired",
-        message: `The file's time was up before it could be stored; the last try: ${found.reason}`,
-      },
-      context,
-      video.task,
-    );
+    return lost(video, `The file's time was up before it could be stored; the last try: ${found.reason}`, context);
   const tries = video.fetching.tries + 1;
   const delayMs = nextFetchMs(
     { tries, lifeLeftMs: Math.max(SECOND, expiryOf(task) - now), retryAfterMs },
     context.dice,
   );
-  const fetching = {
-    tries,
-    lastProblem: found.reason,
-    ...(found.refusedSince === undefined ? {} : { refusedSince: found.refusedSince }),
-  };
+  const { reason: lastProblem, ...counted } = found;
+  const fetching = { tries, lastProblem, ...counted };
   const core = again(coreOf(video), setback);
   return {
     kind: "move",
