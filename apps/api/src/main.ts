@@ -1,5 +1,5 @@
 import { defaultPrefix, openEngine, openPerson, openProducer, openStorage, prefixOption } from "@reelq/engine";
-import { checkHealth, openLogger, openShutdown, readCommandLine, SettingsError } from "@reelq/service";
+import { awsOf, checkHealth, openLogger, openShutdown, readCommandLine, SettingsError } from "@reelq/service";
 import { readApiEnvironment } from "./env.ts";
 import { startApi } from "./server.ts";
 
@@ -17,13 +17,7 @@ async function main(): Promise<void> {
   const env = readApiEnvironment(process.env);
   const log = openLogger({ name: "api", level: env.logLevel });
   const shutdown = openShutdown({ log });
-  const storage = openStorage(env.storageUrl, {
-    accessKeyId: env.awsAccessKeyId,
-    secretAccessKey: env.awsSecretAccessKey,
-    sessionToken: env.awsSessionToken,
-    region: env.awsRegion,
-    endpoint: env.awsEndpointUrl,
-  });
+  const storage = openStorage(env.storageUrl, awsOf(env));
   const engine = openEngine({ redisUrl: env.redisUrl, fleet: env.fleet, storage, patient: false, prefix });
   engine.facts.on("hiccup", ({ where, error }) => log.warn({ where, err: error }, "will be tried again"));
   shutdown.onShutdown("engine", () => engine.close());

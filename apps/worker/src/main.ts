@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { openEngine, openStorage, startWorker, timeoutsOf } from "@reelq/engine";
-import { openLogger, openShutdown, SettingsError } from "@reelq/service";
+import { awsOf, openLogger, openShutdown, SettingsError } from "@reelq/service";
 import { openUpstream } from "@reelq/upstream";
 import { printAudit } from "./audit.ts";
 import { readArguments } from "./arguments.ts";
@@ -22,13 +22,7 @@ async function main(): Promise<void> {
   const env = readWorkerEnvironment(process.env);
   const log = openLogger({ name: "worker", level: env.logLevel });
   const shutdown = openShutdown({ log });
-  const storage = openStorage(env.storageUrl, {
-    accessKeyId: env.awsAccessKeyId,
-    secretAccessKey: env.awsSecretAccessKey,
-    sessionToken: env.awsSessionToken,
-    region: env.awsRegion,
-    endpoint: env.awsEndpointUrl,
-  });
+  const storage = openStorage(env.storageUrl, awsOf(env));
   const engine = openEngine({
     redisUrl: env.redisUrl,
     fleet: env.fleet,

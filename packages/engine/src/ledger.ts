@@ -1,20 +1,19 @@
-import { readFileSync } from "node:fs";
 import {
   isAllowed,
   isFinal,
   type Lane,
-  recordSchemaVersion,
   type Status,
+  statuses,
   type Video,
   type VideoId,
   type VideoIn,
-  videoSchema,
 } from "@reelq/contract";
 import type { Redis } from "ioredis";
 import type { Clock } from "./clock.ts";
-import { CorruptRecordError } from "./corrupt-record.ts";
 import type { Keys } from "./keys.ts";
 import { takesPlace } from "./lane.ts";
+import { parseRecord, readable } from "./record.ts";
+import { defineScripts } from "./scripts.ts";
 
 /** About a week of moves at a few thousand videos a day; 150 bytes each. */
 const eventStreamLength = 200_000;
@@ -209,7 +208,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
     },
 
     async counts() {
-      const names = videoStatuses();
+      const names = statuses;
       const counted = await Promise.all(names.map((status) => redis.zcard(keys.status(status))));
       return Object.fromEntries(names.map((status, index) => [status, counted[index] ?? 0])) as Record<Status, number>;
     },
@@ -293,71 +292,6 @@ function advanceArguments(
     alarmAt === undefined ? (video.status === written.status ? "keep" : "") : Math.ceil(alarmAt),
   ];
 }
-
-type Reply = (string | number | null)[];
-
-/** Loads each script once and calls it by its hash; ioredis sends the text again where Redis forgot it. */
-function defineScripts(redis: Redis) {
-  const define = <Result>(name: string, numberOfKeys: number) => {
-    redis.defineCommand(`reelq_${name}`, {
-      numberOfKeys,
-      lua: readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), "utf8"),
-    });
-    const command = (redis as unknown as Record<string, (...args: (string | number)[]) => Promise<Result>>)[
-      `reelq_${name}`
-    ];
-    if (!command) throw new Error(`The script ${name} could not be defined.`);
-    return (keys: readonly string[], args: readonly (string | number)[]) => command.call(redis, ...keys, ...args);
-  };
-  return {
-    accept: define<Reply>("accept", 6),
-    advance: define<Reply>("advance", 9),
-    alarm: define<string>("alarm", 3),
-    hold: define<number>("hold", 2),
-    mend: define<number>("mend", 2),
-  };
-}
-
-/** The Redis door: a record is parsed here and trusted from here on. */
-function parseRecord(id: VideoId, text: string): Video {
-  const match = /^(\d+) (\S+) /.exec(text);
-  if (!match) throw new CorruptRecordError(id, "it does not begin with its version and status.");
-  let record: unknown;
-  try {
-    record = JSON.parse(text.slice(match[0].length));
-  } catch (cause) {
-    throw new CorruptRecordError(id, `it is not JSON (${(cause as Error).message}).`);
-  }
-  const schema = (record as { schema?: unknown } | null)?.schema;
-  if (typeof schema === "number" && schema > recordSchemaVersion) {
-    throw new CorruptRecordError(
-      id,
-      `it was written by a newer version (shape ${schema}, this one knows ${recordSchemaVersion}).`,
-    );
-  }
-  const parsed = videoSchema.safeParse(record);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new CorruptRecordError(id, `${issue?.path.join(".") || "the record"}: ${issue?.message ?? "invalid"}.`);
-  }
-  const video = parsed.data;
-  if (video.id !== id || video.version !== Number(match[1]) || video.status !== match[2])
-    throw new CorruptRecordError(id, "its head and its body differ.");
-  return video;
-}
-
-/** A page leaves out what cannot be read, rather than failing whole; the sweep announces such records. */
-function readable(id: VideoId, text: string | null | undefined): Video[] {
-  if (!text) return [];
-  try {
-    return [parseRecord(id, text)];
-  } catch (error) {
-    if (error instanceof CorruptRecordError) return [];
-    throw error;
-  }
-}
-
-const videoStatuses = (): Status[] => videoSchema.options.map((option) => option.shape.status.value);
 
 function eventOf(id: string, fields: string[]): VideoEvent {
   const read = new Map(

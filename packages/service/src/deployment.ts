@@ -74,6 +74,15 @@ export function readDeployment<const Shape extends Record<string, Setting>, Sche
   throw new SettingsError("the settings", mistakes);
 }
 
+/** The bucket's settings by the names that AWS's own SDK has for them. */
+export const awsOf = (read: Settings<Common>) => ({
+  accessKeyId: read.awsAccessKeyId,
+  secretAccessKey: read.awsSecretAccessKey,
+  sessionToken: read.awsSessionToken,
+  region: read.awsRegion,
+  endpoint: read.awsEndpointUrl,
+});
+
 function attempt<Value>(mistakes: string[], read: () => Value): Value | undefined {
   try {
     return read();

@@ -1,6 +1,6 @@
 export { type Option, readCommandLine } from "./command-line.ts";
 export { type ConfigFile, type Path, readConfigFile } from "./config-file.ts";
-export { type Deployment, readDeployment } from "./deployment.ts";
+export { awsOf, type Deployment, readDeployment } from "./deployment.ts";
 export {
   type Environment,
   type EnvironmentRules,
