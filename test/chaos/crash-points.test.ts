@@ -44,6 +44,46 @@ describe(`a worker killed with -9 at ${isLong ? "every message" : "a sample of t
   });
 });
 
+test("a task that the upstream's list shows late is adopted: one look that finds nothing proves nothing", async () => {
+  await inCell(redis, { timings: { quietSeconds: 2 } }, async (cell) => {
+    cell.simulator.addFault({ on: "list", do: "hide", times: 0 });
+    const victim = await cell.startVictim();
+    at(victim, "after", post, () => {
+      victim.signal("SIGKILL");
+      return "end";
+    });
+    const id = await cell.create("listed late");
+    await victim.app.exited;
+    await cell.startSuccessor();
+    await cell.until(id, (video) => video.status === "in_doubt" && video.doubt.absentSince !== undefined);
+    cell.simulator.clearFaults();
+
+    const { status, attempts } = await cell.until(id, isSettled);
+    expect({ status, attempts }).toMatchObject({ status: "stored", attempts: [{ number: 1, outcome: "adopted" }] });
+    expect(await brokenInvariants(cell)).toEqual([]);
+  });
+});
+
+test("a task that another video of the same prompt owns is nobody else's", async () => {
+  await inCell(redis, {}, async (cell) => {
+    const victim = await cell.startVictim();
+    const first = await cell.create("twins");
+    await cell.until(first, isSettled);
+    at(victim, "after", post, () => {
+      victim.signal("SIGKILL");
+      return "end";
+    });
+    const second = await cell.create("twins");
+    await victim.app.exited;
+    await cell.startSuccessor();
+    await cell.until(second, isSettled);
+
+    const [one, other] = cell.simulator.posts();
+    expect(await cell.read(first)).toMatchObject({ status: "stored", task: { id: one?.task } });
+    expect(await cell.read(second)).toMatchObject({ status: "stored", task: { id: other?.task } });
+  });
+});
+
 test("a file that was put before its worker was killed is found, though it has expired at the upstream since", async () => {
   await inCell(redis, {}, async (cell) => {
     const victim = await cell.startVictim();

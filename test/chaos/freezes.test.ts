@@ -88,9 +88,10 @@ describe.concurrent("a worker frozen for longer than every lock", () => {
   });
 
   test("while its POST is still on its way is not taken for one that sent nothing", async () => {
-    await inCell(redis, { timeouts: { createSeconds: 8 } }, async (cell) => {
-      // Long after two looks at the list have shown nothing.
-      cell.simulator.addFault({ on: "create", do: "slow", with: { ms: 5_000 } });
+    await inCell(redis, { timeouts: { createSeconds: 13 } }, async (cell) => {
+      // Long after two looks at the list have shown nothing, though the frozen worker may have swallowed a queue's
+      // wake-up, which costs the next one five seconds.
+      cell.simulator.addFault({ on: "create", do: "slow", with: { ms: 10_000 } });
       const { victim, meanwhile, thaw } = await freeze(cell, "after", moments.post);
       expect(meanwhile).toMatchObject({ status: "stored", attempts: [{ number: 1, outcome: "adopted" }] });
       thaw();

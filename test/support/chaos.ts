@@ -7,10 +7,8 @@ import {
   type Engine,
   openEngine,
   openFleet,
-  openPerson,
   openProducer,
   openStorage,
-  type Person,
   startWorker,
   type StageWorkers,
   timeoutsOf,
@@ -66,7 +64,6 @@ export interface CellOptions {
 export interface Cell {
   readonly simulator: Simulator;
   readonly engine: Engine;
-  readonly person: Person;
   /** Where the files are, if not in a bucket. */
   readonly folder: string;
   create(prompt: string): Promise<VideoId>;
@@ -87,7 +84,7 @@ export const isSettled = (video: Video): boolean =>
 
 let cells = 0;
 
-export async function openCell(redis: TestRedis, options: CellOptions = {}): Promise<Cell> {
+async function openCell(redis: TestRedis, options: CellOptions = {}): Promise<Cell> {
   const { lists = true, timings = {}, timeouts = {}, places, bucket } = options;
   const simulator = await startSimulator({
     ...tinyRenders,
@@ -157,7 +154,6 @@ export async function openCell(redis: TestRedis, options: CellOptions = {}): Pro
   return {
     simulator,
     engine,
-    person: openPerson(engine, producer),
     folder,
     read,
 

@@ -107,7 +107,7 @@ export interface Bench {
   read(id: VideoId): Promise<Video>;
   /** A stored object of this storage. */
   file(key: string): Promise<Buffer>;
-  work(): Promise<StageWorkers>;
+  work(options?: { readonly concurrency?: number }): Promise<StageWorkers>;
   close(): Promise<void>;
 }
 
@@ -137,11 +137,11 @@ export async function openBench(redis: TestRedis, options: BenchOptions = {}): P
     return video;
   };
 
-  const work = async (): Promise<StageWorkers> => {
+  const work = async ({ concurrency = 8 } = {}): Promise<StageWorkers> => {
     const worker = await startWorker(engine, {
       name: `worker-${workers.length + 1}`,
       stages: ["submit", "poll", "download"],
-      concurrency: 8,
+      concurrency,
       upstreams: [upstream],
       doubtPolicy: options.doubtPolicy ?? "hold",
     });

@@ -20,14 +20,14 @@ export interface Message {
 export type Passage = "go" | "lose" | "keep" | "end";
 
 /** Hears every message of one worker. */
-export interface Listener {
+interface Listener {
   before?(message: Message): Passage;
   /** Once it is in the receiver's hands. */
   after?(message: Message): void;
 }
 
 /** One way to a neighbour. */
-export interface Proxy {
+interface Proxy {
   /** The neighbour's URL with the proxy's port. */
   readonly url: string;
   /**
