@@ -393,7 +393,7 @@ describe.concurrent("a remix", () => {
   });
 });
 
-describe.concurrent("a cancel", () => {
+describe.concurrent("promise 7: a cancel is never overwritten: one", () => {
   test("of a queued video is free and final: nothing is sent for it, ever", async (context) => {
     const { expect } = context;
     const bench = await open(context, { working: false });
