@@ -54,6 +54,8 @@ export interface BenchOptions {
   readonly simulator?: SimulatorOptions;
   /** Places in the lane; without end where left out. */
   readonly places?: number;
+  /** Status queries in a second; without end where left out. */
+  readonly looksPerSecond?: number;
   readonly timeouts?: Partial<Timeouts>;
   readonly doubtPolicy?: DoubtPolicy;
   /** Puts something between the engine and its folder. */
@@ -121,7 +123,7 @@ export async function openBench(redis: TestRedis, options: BenchOptions = {}): P
   const room = openStorage(`file:${folder}`, {});
   const engine = openEngine({
     redisUrl: redis.url,
-    fleet: fleetOf(simulator.url, options.places),
+    fleet: fleetOf(simulator.url, options),
     storage: options.storage?.(room) ?? room,
     patient: true,
     prefix: `{bench-${process.pid}-${(benches += 1)}}`,
@@ -205,9 +207,18 @@ export const delegate = (room: Storage): Storage => ({
   close: () => room.close(),
 });
 
-const fleetOf = (url: string, inFlight: number | undefined): Fleet =>
+const fleetOf = (url: string, { places, looksPerSecond }: BenchOptions): Fleet =>
   openFleet({
-    upstreams: { main: { url, models: [tinyModel], ...(inFlight === undefined ? {} : { limits: { inFlight } }) } },
+    upstreams: {
+      main: {
+        url,
+        models: [tinyModel],
+        limits: {
+          ...(places === undefined ? {} : { inFlight: places }),
+          ...(looksPerSecond === undefined ? {} : { looksPerSecond }),
+        },
+      },
+    },
     models: tinyModels,
     timings: quickTimings,
   });

@@ -1,6 +1,7 @@
 import { type Catalogue, catalogueSchema, type Lane, nearestName, seedCatalogue } from "@reelq/contract";
 import { z } from "zod";
 import { SECOND } from "./clock.ts";
+import type { LaneLimits } from "./lane.ts";
 import { type Timings, timingsOf, timingsSchema } from "./timings.ts";
 
 const name = z
@@ -20,6 +21,10 @@ const upstreamSchema = z.strictObject({
     .strictObject({
       /** Tasks at once, for each model. */
       inFlight: z.number().int().positive().optional(),
+      /** POSTs in any minute, for each model. */
+      requestsPerMinute: z.number().int().positive().optional(),
+      /** Status queries in any second, for the whole account. */
+      looksPerSecond: z.number().int().positive().optional(),
     })
     .optional(),
   timeouts: z
@@ -70,8 +75,9 @@ export interface Fleet {
   /** What the upstream calls the lane's model. */
   wireModel(lane: Lane): string;
   readonly timings: Timings;
-  /** Places in the lane; 0: no limit. */
-  placesIn(lane: Lane): number;
+  limitsOf(lane: Lane): LaneLimits;
+  /** Status queries in a second; 0: no limit. */
+  looksPerSecond(upstream: string): number;
 }
 
 export function openFleet(given: z.input<typeof fleetSchema>): Fleet {
@@ -95,7 +101,11 @@ export function openFleet(given: z.input<typeof fleetSchema>): Fleet {
       const models = config.upstreams[upstream]?.models;
       return models && !Array.isArray(models) ? (models[model] ?? model) : model;
     },
-    placesIn: ({ upstream }) => config.upstreams[upstream]?.limits?.inFlight ?? 0,
+    limitsOf: ({ upstream }) => {
+      const { inFlight = 0, requestsPerMinute = 0 } = config.upstreams[upstream]?.limits ?? {};
+      return { places: inFlight, perMinute: requestsPerMinute };
+    },
+    looksPerSecond: (upstream) => config.upstreams[upstream]?.limits?.looksPerSecond ?? 0,
   };
 }
 

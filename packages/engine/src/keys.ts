@@ -27,6 +27,12 @@ export interface Keys {
   readonly task: (upstream: string, task: string) => string;
   /** ZSET id -> ms since 1970: the videos that take up a place in a lane, since when. */
   readonly inFlight: (lane: Lane) => string;
+  /** ZSET id and version -> ms since 1970, by Redis's clock: the leaves to send that a lane gave in the last minute. */
+  readonly sent: (lane: Lane) => string;
+  /** ZSET of looks -> ms since 1970, by Redis's clock: those at one upstream in the last second. */
+  readonly looks: (upstream: string) => string;
+  /** STRING ms since 1970, expires: until when the looks at an upstream are spoken for. */
+  readonly looksAhead: (upstream: string) => string;
   /** STRING with expiry: why a lane rests. */
   readonly rest: (lane: Lane) => string;
   /** STRING with expiry: a worker lives. */
@@ -63,6 +69,9 @@ export function keysFor(prefix: string): Keys {
     idempotency: (project, key) => `${prefix}:idempotency:${project}:${key}`,
     task: (upstream, task) => `${prefix}:task:${upstream}:${task}`,
     inFlight: ({ upstream, model }) => `${prefix}:in-flight:${upstream}/${model}`,
+    sent: ({ upstream, model }) => `${prefix}:sent:${upstream}/${model}`,
+    looks: (upstream) => `${prefix}:looks:${upstream}`,
+    looksAhead: (upstream) => `${prefix}:looks-ahead:${upstream}`,
     rest: ({ upstream, model }) => `${prefix}:rest:${upstream}/${model}`,
     worker: (name) => `${prefix}:worker:${name}`,
     sweeping: `${prefix}:sweeping`,

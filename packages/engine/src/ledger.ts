@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   isAllowed,
   isFinal,
@@ -11,7 +12,7 @@ import {
 import type { Redis } from "ioredis";
 import type { Clock } from "./clock.ts";
 import type { Keys } from "./keys.ts";
-import { takesPlace } from "./lane.ts";
+import { type LaneLimits, takesPlace } from "./lane.ts";
 import { parseRecord, readable } from "./record.ts";
 import { defineScripts } from "./scripts.ts";
 
@@ -30,8 +31,8 @@ interface Idempotency {
 }
 
 export interface AdvanceOptions {
-  /** Ask the lane for leave in the same script; 0 places: no limit. */
-  readonly leave?: { readonly places: number };
+  /** Ask the lane for leave in the same script. */
+  readonly leave?: LaneLimits;
   /** Rest the lane in the same script. */
   readonly restLane?: { readonly ms: number; readonly reason: string };
   /** When to tell that the video is still in the status it enters, ms since 1970; none where left out. */
@@ -43,6 +44,7 @@ type Advance =
   /** Somebody else wrote first, or it is gone: whoever asked must forget what it knew. */
   | { readonly kind: "changed" }
   | { readonly kind: "full"; readonly inFlight: number }
+  | { readonly kind: "rate"; readonly waitMs: number }
   | { readonly kind: "resting"; readonly restMs: number; readonly reason: string }
   | { readonly kind: "owned"; readonly owner: string };
 
@@ -103,6 +105,8 @@ export interface Ledger {
   putOff(id: string, dueAt: number | null): Promise<void>;
   ownerOf(upstream: string, task: string): Promise<VideoId | undefined>;
   inFlight(lane: Lane): Promise<number>;
+  /** Leave for one look at an upstream: 0 for now, else the ms to wait. */
+  askToLook(upstream: string, perSecond: number): Promise<number>;
   /** Ids whose alarm time has passed. */
   alarming(before: number, limit: number): Promise<VideoId[]>;
   /** Writes the alarm's event, once; false if the record moved on. */
@@ -169,6 +173,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           keys.rest(video.lane),
           task ? keys.task(task.upstream, task.id) : keys.video(video.id),
           keys.alarms,
+          keys.sent(video.lane),
         ],
         advanceArguments(video, written, options),
       );
@@ -177,6 +182,8 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           return { kind, video: written };
         case "full":
           return { kind, inFlight: Number(first) };
+        case "rate":
+          return { kind, waitMs: Number(first) };
         case "resting":
           return { kind, restMs: Number(first), reason: String(second) };
         case "owned":
@@ -258,6 +265,9 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
       });
     },
 
+    askToLook: (upstream, perSecond) =>
+      scripts.look([keys.looks(upstream), keys.looksAhead(upstream)], [perSecond, randomUUID()]),
+
     inFlight: (lane) => redis.zcard(keys.inFlight(lane)),
 
     async events({ after, limit }) {
@@ -290,6 +300,7 @@ function advanceArguments(
     entersRendering ? "own" : "",
     restLane?.reason ?? "",
     alarmAt === undefined ? (video.status === written.status ? "keep" : "") : Math.ceil(alarmAt),
+    leave?.perMinute ?? 0,
   ];
 }
 

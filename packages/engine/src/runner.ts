@@ -108,6 +108,8 @@ async function write(
       return { kind: "written", video: advance.video };
     case "full":
       return rest(video, `${advance.inFlight} in flight`, fullRestMs, context);
+    case "rate":
+      return rest(video, "its requests of this minute are used up", Math.min(advance.waitMs, longestRestMs), context);
     case "resting":
       return rest(video, advance.reason, Math.min(advance.restMs, longestRestMs), context);
     case "owned":

@@ -53,6 +53,10 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
     doubtPolicy: options.doubtPolicy,
     upstream: ({ upstream }) => upstreams.get(upstream),
     isAlive: async (worker) => (await redis.exists(keys.worker(worker))) === 1,
+    askToLook: async (upstream) => {
+      const perSecond = fleet.looksPerSecond(upstream);
+      return perSecond === 0 ? 0 : ledger.askToLook(upstream, perSecond);
+    },
     evidenceFor: (video) => ledger.evidenceFor(video),
     wonder: (video, word) => {
       if (wondered.has(word) || wondered.size >= mostWords) return;

@@ -1,13 +1,14 @@
 -- Moves a video on by compare-and-set: record, status index, due time, alarm, lane, task owner and event together.
 -- KEYS 1 record  2 index of the status it leaves  3 index of the status it enters  4 due  5 events
 --      6 the lane's videos in flight  7 why the lane rests  8 owner of the task (used only if ARGV 13 is 'own')
---      9 alarms
+--      9 alarms  10 the lane's leaves of the last minute
 -- ARGV 1 id  2 version it must have  3 version it gets  4 status it enters  5 record as JSON
 --      6 due at, ms, or '' if final  7 longest length of the event stream  8 'event' or ''  9 now, ms
 --      10 lane: 'ask' for leave | 'keep' | 'free'  11 places in the lane, 0 for no limit
 --      12 rest the lane for so many ms, 0 for not at all  13 'own' or ''  14 why the lane rests, one sentence
---      15 alarm at, ms | 'keep' | '' for none
+--      15 alarm at, ms | 'keep' | '' for none  16 leaves in a minute, 0 for no limit
 -- Returns {'moved', event id or ''} | {'changed'}: another version | {'missing'} | {'full', in flight}
+--         | {'rate', ms until the next leave}
 --         | {'resting', ms left, why} | {'owned', id}: another video owns the task.
 local head = redis.call('GETRANGE', KEYS[1], 0, 15)
 if head == '' then return { 'missing' } end
@@ -18,6 +19,21 @@ if ARGV[10] == 'ask' then
   local places = tonumber(ARGV[11])
   local taken = redis.call('ZCARD', KEYS[6])
   if places > 0 and taken >= places then return { 'full', taken } end
+  local rate = tonumber(ARGV[16])
+  if rate > 0 then
+    -- Redis's clock, because workers' differ. What is given leave is sent a little later: the window is longer
+    -- than a minute, so that the upstream never sees one too many in one of its own.
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    local window = 62000
+    redis.call('ZREMRANGEBYSCORE', KEYS[10], '-inf', now - window)
+    if redis.call('ZCARD', KEYS[10]) >= rate then
+      local oldest = redis.call('ZRANGE', KEYS[10], 0, 0, 'WITHSCORES')
+      return { 'rate', math.max(1, oldest[2] + window - now) }
+    end
+    redis.call('ZADD', KEYS[10], now, ARGV[1] .. ' ' .. ARGV[2])
+    redis.call('PEXPIRE', KEYS[10], window)
+  end
 end
 if ARGV[13] == 'own' then
   local owner = redis.call('GET', KEYS[8])

@@ -25,6 +25,8 @@ export interface StageContext {
   readonly isAlive: (worker: string) => Promise<boolean>;
   /** The video that owns an upstream's task. */
   readonly ownerOf: (upstream: string, task: string) => Promise<VideoId | undefined>;
+  /** Leave for one look at an upstream: 0 for now, else the ms to wait. */
+  readonly askToLook: (upstream: string) => Promise<number>;
   /** Tasks that workers brought for this video after their attempts had been taken for lost. */
   readonly evidenceFor: (video: VideoId) => Promise<readonly Evidence[]>;
   /** Announces a status word that nobody knows, once. */

@@ -18,6 +18,8 @@ const notFoundForMs = 5 * MINUTE;
 export async function poll(video: VideoIn<"rendering">, context: StageContext): Promise<Verdict> {
   const upstream = context.upstream(video.lane);
   if (!upstream) return { kind: "later", delayMs: MINUTE, note: `no account named ${video.lane.upstream} here` };
+  const waitMs = await context.askToLook(upstream.name);
+  if (waitMs > 0) return { kind: "later", delayMs: waitMs, note: "the looks of this second are used up" };
   const look = await upstream.retrieve(video.task.id);
   switch (look.kind) {
     case "seen":

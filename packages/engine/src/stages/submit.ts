@@ -26,7 +26,7 @@ export async function submit(video: VideoIn<"queued" | "submitting">, context: S
   return {
     kind: "intend",
     next: { ...intent, status: "submitting", worker: context.worker, dueAt: now + overdueAfterMs },
-    options: { leave: { places: context.fleet.placesIn(video.lane) } },
+    options: { leave: context.fleet.limitsOf(video.lane) },
     send: (written) => post(written, call, upstream, context),
   };
 }
