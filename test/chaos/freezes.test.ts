@@ -117,6 +117,25 @@ describe.concurrent("a worker frozen for longer than every lock", () => {
     });
   });
 
+  for (const [when, moment] of [
+    ["after", moments.post],
+    ["before", moments.postReply],
+  ] as const) {
+    test(`${when} ${moment.name} reads the reply that came meanwhile, which settles the doubt, where nothing is listed`, async () => {
+      await inCell(redis, { lists: false }, async (cell) => {
+        const { id, victim, meanwhile, thaw } = await freeze(cell, when, moment);
+        expect(meanwhile).toMatchObject({ status: "in_doubt", doubt: { held: true } });
+        thaw();
+        await cell.until(id, ({ status }) => status === "stored");
+        await finish(victim);
+
+        expect(victim.app.output()).toContain(fenced);
+        expect(cell.simulator.posts()).toHaveLength(1);
+        expect(await brokenInvariants(cell)).toEqual([]);
+      });
+    });
+  }
+
   test("after the POST finds its task adopted, and its late verdict is refused", async () => {
     await inCell(redis, {}, async (cell) => {
       const { id, victim, meanwhile, thaw } = await freeze(cell, "after", moments.post);

@@ -70,6 +70,7 @@ test("docs/architecture.md has every key of the ledger", () => {
     task: keys.task("UPSTREAM", "TASK"),
     inFlight: keys.inFlight(lane),
     rest: keys.rest(lane),
+    counters: keys.counters,
     sent: keys.sent(lane),
     looks: keys.looks("UPSTREAM"),
     looksAhead: keys.looksAhead("UPSTREAM"),

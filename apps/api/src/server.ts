@@ -6,6 +6,7 @@ import { requireKey } from "./caller.ts";
 import { replyWithProblem, unknownRoute } from "./problem-reply.ts";
 import { boardRouter } from "./routes/board.ts";
 import { type HealthCheck, healthRouter } from "./routes/health.ts";
+import { metricsRouter } from "./routes/metrics.ts";
 import { videosRouter } from "./routes/videos.ts";
 
 export interface ApiOptions {
@@ -45,6 +46,7 @@ function openApp({ engine, producer, person, keys, health, onError }: Omit<ApiOp
   app.use(healthRouter(health));
   const guard = requireKey(keys);
   app.use("/board", guard.browser, boardRouter(engine));
+  app.use("/metrics", guard.bearer, metricsRouter(engine));
   app.use("/v1/videos", guard.bearer, videosRouter(producer, person, engine.storage));
   app.get("/", (_request, response) => {
     response.redirect(302, "/board");

@@ -16,6 +16,7 @@ export {
 export { type Alarm, type Ledger, openLedger, type VideoEvent } from "./ledger.ts";
 export { defaultPrefix, keysFor, prefixOption } from "./keys.ts";
 export { type Accepted, type Caller, openProducer, type Producer } from "./producer.ts";
+export { metricsText } from "./metrics.ts";
 export { openPerson, type Person, type Resolution } from "./person.ts";
 export { type Reminder, reminderId } from "./queues.ts";
 export { maxReferenceBytes } from "./reference.ts";

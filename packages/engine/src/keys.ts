@@ -27,6 +27,8 @@ export interface Keys {
   readonly task: (upstream: string, task: string) => string;
   /** ZSET id -> ms since 1970: the videos that take up a place in a lane, since when. */
   readonly inFlight: (lane: Lane) => string;
+  /** HASH name -> count: what has happened since the ledger began; see `metrics.ts`. */
+  readonly counters: string;
   /** ZSET id and version -> ms since 1970, by Redis's clock: the leaves to send that a lane gave in the last minute. */
   readonly sent: (lane: Lane) => string;
   /** ZSET of looks -> ms since 1970, by Redis's clock: those at one upstream in the last second. */
@@ -65,6 +67,7 @@ export function keysFor(prefix: string): Keys {
     due: `${prefix}:due`,
     alarms: `${prefix}:alarms`,
     evidence: (id) => `${prefix}:evidence:${id}`,
+    counters: `${prefix}:counters`,
     events: `${prefix}:events`,
     idempotency: (project, key) => `${prefix}:idempotency:${project}:${key}`,
     task: (upstream, task) => `${prefix}:task:${upstream}:${task}`,

@@ -99,6 +99,8 @@ export interface Ledger {
   /** Videos by age. Ids, not offsets, so that pages stay true while videos come and go. */
   list(options: ListOptions): Promise<VideoPage>;
   counts(): Promise<Record<Status, number>>;
+  /** What has happened since the ledger began: moves into each status (failures by class) and alarms, by name. */
+  counters(): Promise<Readonly<Record<string, number>>>;
   /** Ids whose due time has passed, the most overdue first. */
   overdue(before: number, limit: number): Promise<VideoId[]>;
   /** Puts off an id whose record nobody can read or that is gone. */
@@ -174,6 +176,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           task ? keys.task(task.upstream, task.id) : keys.video(video.id),
           keys.alarms,
           keys.sent(video.lane),
+          keys.counters,
         ],
         advanceArguments(video, written, options),
       );
@@ -220,6 +223,11 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
       return Object.fromEntries(names.map((status, index) => [status, counted[index] ?? 0])) as Record<Status, number>;
     },
 
+    async counters() {
+      const counted = await redis.hgetall(keys.counters);
+      return Object.fromEntries(Object.entries(counted).map(([name, count]) => [name, Number(count)]));
+    },
+
     async overdue(before, limit) {
       return (await redis.zrange(keys.due, "-inf", `(${before}`, "BYSCORE", "LIMIT", 0, limit)) as VideoId[];
     },
@@ -239,7 +247,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
 
     async raise(video, alarm) {
       const event = await scripts.alarm(
-        [keys.video(video.id), keys.alarms, keys.events],
+        [keys.video(video.id), keys.alarms, keys.events, keys.counters],
         [video.id, video.version, video.status, alarm, clock.now(), eventStreamLength],
       );
       return event !== "";
@@ -277,6 +285,10 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
   };
 }
 
+/** What a move into this status adds to. */
+const counterOf = (video: Video): string =>
+  video.status === "failed" ? `failed ${video.failure.class}` : video.status;
+
 /** In the order that advance.lua says. */
 function advanceArguments(
   video: Video,
@@ -301,6 +313,7 @@ function advanceArguments(
     restLane?.reason ?? "",
     alarmAt === undefined ? (video.status === written.status ? "keep" : "") : Math.ceil(alarmAt),
     leave?.perMinute ?? 0,
+    video.status === written.status ? "" : counterOf(written),
   ];
 }
 

@@ -18,8 +18,8 @@ export function defineScripts(redis: Redis) {
   };
   return {
     accept: define<Reply>("accept", 6),
-    advance: define<Reply>("advance", 10),
-    alarm: define<string>("alarm", 3),
+    advance: define<Reply>("advance", 11),
+    alarm: define<string>("alarm", 4),
     hold: define<number>("hold", 2),
     look: define<number>("look", 2),
     mend: define<number>("mend", 2),

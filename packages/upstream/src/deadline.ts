@@ -6,6 +6,8 @@ export interface Deadline {
 
 export function deadlineIn(ms: number): Deadline {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new Error(`no end after ${ms} ms`)), ms);
+  // After the turn in which sockets are read: a process that was frozen or busy finds its timers due before it has
+  // looked at the reply that came meanwhile, and a reply thrown away is a video in doubt.
+  const timer = setTimeout(() => setImmediate(() => controller.abort(new Error(`no end after ${ms} ms`))), ms);
   return { signal: controller.signal, clear: () => clearTimeout(timer) };
 }

@@ -1,12 +1,13 @@
 -- Moves a video on by compare-and-set: record, status index, due time, alarm, lane, task owner and event together.
 -- KEYS 1 record  2 index of the status it leaves  3 index of the status it enters  4 due  5 events
 --      6 the lane's videos in flight  7 why the lane rests  8 owner of the task (used only if ARGV 13 is 'own')
---      9 alarms  10 the lane's leaves of the last minute
+--      9 alarms  10 the lane's leaves of the last minute  11 counters
 -- ARGV 1 id  2 version it must have  3 version it gets  4 status it enters  5 record as JSON
 --      6 due at, ms, or '' if final  7 longest length of the event stream  8 'event' or ''  9 now, ms
 --      10 lane: 'ask' for leave | 'keep' | 'free'  11 places in the lane, 0 for no limit
 --      12 rest the lane for so many ms, 0 for not at all  13 'own' or ''  14 why the lane rests, one sentence
 --      15 alarm at, ms | 'keep' | '' for none  16 leaves in a minute, 0 for no limit
+--      17 the counter to raise, or ''
 -- Returns {'moved', event id or ''} | {'changed'}: another version | {'missing'} | {'full', in flight}
 --         | {'rate', ms until the next leave}
 --         | {'resting', ms left, why} | {'owned', id}: another video owns the task.
@@ -51,6 +52,7 @@ end
 if ARGV[6] == '' then redis.call('ZREM', KEYS[4], ARGV[1]) else redis.call('ZADD', KEYS[4], ARGV[6], ARGV[1]) end
 if ARGV[15] == '' then redis.call('ZREM', KEYS[9], ARGV[1])
 elseif ARGV[15] ~= 'keep' then redis.call('ZADD', KEYS[9], ARGV[15], ARGV[1]) end
+if ARGV[17] ~= '' then redis.call('HINCRBY', KEYS[11], ARGV[17], 1) end
 if ARGV[8] == '' then return { 'moved', '' } end
 local event = redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[7], '*',
   'video', ARGV[1], 'version', ARGV[3], 'status', ARGV[4], 'at', ARGV[9])

@@ -1,0 +1,58 @@
+import { failureClasses, statuses } from "@reelq/contract";
+import type { Engine } from "./engine.ts";
+import { laneName } from "./fleet.ts";
+import type { Alarm } from "./ledger.ts";
+
+const alarms: readonly Alarm[] = ["at_risk", "overdue"];
+
+type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
+
+/**
+ * The ledger's figures in Prometheus's text format 0.0.4. Counters live in the ledger, so they are those of all
+ * workers together and survive each of them. `reelq_failed_total{class="lost_to_expiry"}` is the one to watch.
+ */
+export async function metricsText({ ledger, fleet }: Engine): Promise<string> {
+  const [counts, counters, inFlight] = await Promise.all([
+    ledger.counts(),
+    ledger.counters(),
+    Promise.all(fleet.lanes.map((lane) => ledger.inFlight(lane))),
+  ]);
+  const counted = (name: string): number => counters[name] ?? 0;
+  return [
+    family(
+      "reelq_videos",
+      "gauge",
+      "Videos in each status now.",
+      statuses.map((status): Sample => [{ status }, counts[status]]),
+    ),
+    family(
+      "reelq_in_flight",
+      "gauge",
+      "Places taken in each lane now.",
+      fleet.lanes.map((lane, index): Sample => [{ lane: laneName(lane) }, inFlight[index] ?? 0]),
+    ),
+    family("reelq_posts_total", "counter", "Intents to POST that were written.", [[{}, counted("submitting")]]),
+    family("reelq_stored_total", "counter", "Videos stored and verified.", [[{}, counted("stored")]]),
+    family("reelq_doubts_total", "counter", "POSTs whose fate was unknown.", [[{}, counted("in_doubt")]]),
+    family(
+      "reelq_failed_total",
+      "counter",
+      "Videos that failed, by class.",
+      Object.keys(failureClasses).map((name): Sample => [{ class: name }, counted(`failed ${name}`)]),
+    ),
+    family(
+      "reelq_alarms_total",
+      "counter",
+      "Alarms: files at risk of expiring, renders overdue.",
+      alarms.map((alarm): Sample => [{ alarm }, counted(`alarm ${alarm}`)]),
+    ),
+  ].join("");
+}
+
+function family(name: string, type: "counter" | "gauge", help: string, samples: readonly Sample[]): string {
+  const lines = samples.map(([labels, value]) => {
+    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${text.replaceAll(/["\\\n]/g, "_")}"`);
+    return `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}\n`;
+  });
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`;
+}
