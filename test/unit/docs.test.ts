@@ -71,6 +71,7 @@ test("docs/architecture.md has every key of the ledger", () => {
     inFlight: keys.inFlight(lane),
     rest: keys.rest(lane),
     counters: keys.counters,
+    recentTasks: keys.recentTasks("UPSTREAM"),
     sent: keys.sent(lane),
     looks: keys.looks("UPSTREAM"),
     looksAhead: keys.looksAhead("UPSTREAM"),

@@ -67,6 +67,10 @@ const doubtSchema = z.object({
   evidence: z.string().optional(),
   /** Nothing more can be learned: a person decides. */
   held: z.boolean(),
+  /** The upstream answered with a task that another video owns: no list proves anything then. */
+  contested: z.boolean().optional(),
+  /** Looks in a row at a list that could not be read. */
+  unread: z.number().int().positive().optional(),
 });
 export type Doubt = z.infer<typeof doubtSchema>;
 

@@ -25,6 +25,8 @@ export interface Keys {
   readonly idempotency: (project: string, key: string) => string;
   /** STRING id: the video that owns an upstream's task. */
   readonly task: (upstream: string, task: string) => string;
+  /** ZSET task -> ms since 1970: the latest tasks that videos came to own at an upstream. */
+  readonly recentTasks: (upstream: string) => string;
   /** ZSET id -> ms since 1970: the videos that take up a place in a lane, since when. */
   readonly inFlight: (lane: Lane) => string;
   /** HASH name -> count: what has happened since the ledger began; see `metrics.ts`. */
@@ -71,6 +73,7 @@ export function keysFor(prefix: string): Keys {
     events: `${prefix}:events`,
     idempotency: (project, key) => `${prefix}:idempotency:${project}:${key}`,
     task: (upstream, task) => `${prefix}:task:${upstream}:${task}`,
+    recentTasks: (upstream) => `${prefix}:recent-tasks:${upstream}`,
     inFlight: ({ upstream, model }) => `${prefix}:in-flight:${upstream}/${model}`,
     sent: ({ upstream, model }) => `${prefix}:sent:${upstream}/${model}`,
     looks: (upstream) => `${prefix}:looks:${upstream}`,

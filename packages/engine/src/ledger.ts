@@ -46,7 +46,7 @@ type Advance =
   | { readonly kind: "full"; readonly inFlight: number }
   | { readonly kind: "rate"; readonly waitMs: number }
   | { readonly kind: "resting"; readonly restMs: number; readonly reason: string }
-  | { readonly kind: "owned"; readonly owner: string };
+  | { readonly kind: "owned"; readonly owner: VideoId };
 
 export interface ListOptions {
   /** The last id of the page before. */
@@ -106,6 +106,8 @@ export interface Ledger {
   /** Puts off an id whose record nobody can read or that is gone. */
   putOff(id: string, dueAt: number | null): Promise<void>;
   ownerOf(upstream: string, task: string): Promise<VideoId | undefined>;
+  /** Tasks that videos came to own at an upstream between two times, of the latest 50. */
+  recentTasks(upstream: string, since: number, until: number): Promise<string[]>;
   inFlight(lane: Lane): Promise<number>;
   /** Leave for one look at an upstream: 0 for now, else the ms to wait. */
   askToLook(upstream: string, perSecond: number): Promise<number>;
@@ -177,6 +179,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           keys.alarms,
           keys.sent(video.lane),
           keys.counters,
+          keys.recentTasks(video.lane.upstream),
         ],
         advanceArguments(video, written, options),
       );
@@ -190,7 +193,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
         case "resting":
           return { kind, restMs: Number(first), reason: String(second) };
         case "owned":
-          return { kind, owner: String(first) };
+          return { kind, owner: String(first) as VideoId };
         default:
           return { kind: "changed" };
       }
@@ -273,6 +276,8 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
       });
     },
 
+    recentTasks: (upstream, since, until) => redis.zrange(keys.recentTasks(upstream), since, String(until), "BYSCORE"),
+
     askToLook: (upstream, perSecond) =>
       scripts.look([keys.looks(upstream), keys.looksAhead(upstream)], [perSecond, randomUUID()]),
 
@@ -314,6 +319,7 @@ function advanceArguments(
     alarmAt === undefined ? (video.status === written.status ? "keep" : "") : Math.ceil(alarmAt),
     leave?.perMinute ?? 0,
     video.status === written.status ? "" : counterOf(written),
+    written.status === "rendering" ? written.task.id : "",
   ];
 }
 

@@ -1,4 +1,6 @@
-import { isFinal, lastAttempt, type Video, type VideoIn } from "@reelq/contract";
+import { setTimeout as delay } from "node:timers/promises";
+import { coreOf, isFinal, lastAttempt, type Video, type VideoId, type VideoIn } from "@reelq/contract";
+import { settled } from "./attempt.ts";
 import { SECOND } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
 import { laneName } from "./fleet.ts";
@@ -9,7 +11,7 @@ import { download } from "./stages/download.ts";
 import { poll } from "./stages/poll.ts";
 import { reconcile } from "./stages/reconcile.ts";
 import { submit } from "./stages/submit.ts";
-import type { Verdict } from "./verdict.ts";
+import { again, type Verdict } from "./verdict.ts";
 
 /** What is left to do with the reminder itself once its stage has run. */
 export type Afterwards =
@@ -85,20 +87,30 @@ async function apply(video: Video, verdict: Verdict, parts: RunnerParts): Promis
     return { kind: "delay", delayMs: verdict.delayMs };
   }
   const written = await write(video, verdict.next, verdict.options, parts);
+  if (written.kind === "contested") return apply(video, contested(video, written.owner, parts), parts);
   if (written.kind !== "written") return written;
-  if (verdict.kind === "intend")
-    return apply(written.video, await verdict.send(written.video as VideoIn<"submitting">), parts);
+  if (verdict.kind === "intend") {
+    const { video: intended } = written;
+    const outcome = await verdict.send(intended as VideoIn<"submitting">);
+    return insist(() => apply(intended, outcome, parts), intended, outcome, parts);
+  }
   announce(video, written.video, verdict.note, parts);
   if (!isFinal(written.video.status)) await parts.queues.remind(written.video, verdict.delayMs);
   return done;
 }
+
+type Written =
+  | Afterwards
+  | { readonly kind: "written"; readonly video: Video }
+  /** A POST was answered with a task that another video owns. */
+  | { readonly kind: "contested"; readonly owner: VideoId };
 
 async function write(
   video: Video,
   next: Video,
   options: AdvanceOptions | undefined,
   parts: RunnerParts,
-): Promise<Afterwards | { readonly kind: "written"; readonly video: Video }> {
+): Promise<Written> {
   const { ledger, context } = parts;
   const { facts } = context;
   const advance = await ledger.advance(video, next, options);
@@ -113,8 +125,9 @@ async function write(
     case "resting":
       return rest(video, advance.reason, Math.min(advance.restMs, longestRestMs), context);
     case "owned":
-      // The next look at the doubt no longer counts that task.
       facts.emit("waited", { video, note: `${advance.owner} owns that task` });
+      if (video.status === "submitting") return { kind: "contested", owner: advance.owner };
+      // The next look at the doubt no longer counts that task.
       return { kind: "delay", delayMs: SECOND };
     case "changed":
       await keepEvidence(next, parts);
@@ -151,6 +164,53 @@ function rest(video: Video, reason: string, restMs: number, { facts }: StageCont
 function announce(before: Video, after: Video, note: string | undefined, { context }: RunnerParts): void {
   if (before.status === after.status) context.facts.emit("waited", { video: after, note: note ?? "not yet" });
   else context.facts.emit("moved", { video: after, from: before.status, ...(note === undefined ? {} : { note }) });
+}
+
+/** How often, and for how long in all, the outcome of a POST is tried to be written. */
+const insistEveryMs = SECOND;
+const insistTimes = 300;
+
+/**
+ * What a POST brought may have been paid for and is known to nobody else: while this process lives, a Redis that
+ * refuses the write is asked again and again.
+ */
+async function insist(
+  work: () => Promise<Afterwards>,
+  video: Video,
+  outcome: Verdict,
+  { context }: RunnerParts,
+): Promise<Afterwards> {
+  const task = outcome.kind === "move" && "task" in outcome.next ? outcome.next.task?.id : undefined;
+  for (let times = 1; ; times += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (times >= insistTimes || context.signal.aborted) throw error;
+      const said = new Error(
+        `${video.id} was sent${task === undefined ? "" : `, its task is ${task}`}, and that could not be written down`,
+        { cause: error },
+      );
+      context.facts.emit("hiccup", { where: "the outcome of a POST", error: said });
+      await delay(insistEveryMs, undefined, { signal: context.signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** Two videos cannot share a task: a person finds out what the upstream made of the second POST. */
+function contested(video: Video, owner: VideoId, { context }: RunnerParts): Verdict {
+  const now = context.clock.now();
+  const delayMs = context.fleet.timings.heldLookMs;
+  const reason = `the upstream answered with a task that ${owner} owns`;
+  const core = again(settled(coreOf(video), "in_doubt", "unknown", now), "doubts");
+  const doubt = {
+    since: now,
+    reason,
+    looks: 0,
+    held: true,
+    contested: true,
+    evidence: `${reason}; held for a person to resolve`,
+  };
+  return { kind: "move", next: { ...core, status: "in_doubt", doubt, dueAt: now + delayMs }, delayMs, note: reason };
 }
 
 /** Keeps the sweep away from a video that somebody works on. */

@@ -18,7 +18,7 @@ export function defineScripts(redis: Redis) {
   };
   return {
     accept: define<Reply>("accept", 6),
-    advance: define<Reply>("advance", 11),
+    advance: define<Reply>("advance", 12),
     alarm: define<string>("alarm", 4),
     hold: define<number>("hold", 2),
     look: define<number>("look", 2),

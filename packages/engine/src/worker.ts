@@ -57,6 +57,7 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
       const perSecond = fleet.looksPerSecond(upstream);
       return perSecond === 0 ? 0 : ledger.askToLook(upstream, perSecond);
     },
+    recentTasks: (upstream, since, until) => ledger.recentTasks(upstream, since, until),
     evidenceFor: (video) => ledger.evidenceFor(video),
     wonder: (video, word) => {
       if (wondered.has(word) || wondered.size >= mostWords) return;

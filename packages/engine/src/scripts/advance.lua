@@ -1,13 +1,13 @@
 -- Moves a video on by compare-and-set: record, status index, due time, alarm, lane, task owner and event together.
 -- KEYS 1 record  2 index of the status it leaves  3 index of the status it enters  4 due  5 events
 --      6 the lane's videos in flight  7 why the lane rests  8 owner of the task (used only if ARGV 13 is 'own')
---      9 alarms  10 the lane's leaves of the last minute  11 counters
+--      9 alarms  10 the lane's leaves of the last minute  11 counters  12 the upstream's latest tasks
 -- ARGV 1 id  2 version it must have  3 version it gets  4 status it enters  5 record as JSON
 --      6 due at, ms, or '' if final  7 longest length of the event stream  8 'event' or ''  9 now, ms
 --      10 lane: 'ask' for leave | 'keep' | 'free'  11 places in the lane, 0 for no limit
 --      12 rest the lane for so many ms, 0 for not at all  13 'own' or ''  14 why the lane rests, one sentence
 --      15 alarm at, ms | 'keep' | '' for none  16 leaves in a minute, 0 for no limit
---      17 the counter to raise, or ''
+--      17 the counter to raise, or ''  18 the task's id at the upstream, or ''
 -- Returns {'moved', event id or ''} | {'changed'}: another version | {'missing'} | {'full', in flight}
 --         | {'rate', ms until the next leave}
 --         | {'resting', ms left, why} | {'owned', id}: another video owns the task.
@@ -40,6 +40,8 @@ if ARGV[13] == 'own' then
   local owner = redis.call('GET', KEYS[8])
   if owner and owner ~= ARGV[1] then return { 'owned', owner } end
   redis.call('SET', KEYS[8], ARGV[1])
+  redis.call('ZADD', KEYS[12], ARGV[9], ARGV[18])
+  redis.call('ZREMRANGEBYRANK', KEYS[12], 0, -51)
 end
 if ARGV[10] == 'ask' then redis.call('ZADD', KEYS[6], ARGV[9], ARGV[1]) end
 if ARGV[10] == 'free' then redis.call('ZREM', KEYS[6], ARGV[1]) end

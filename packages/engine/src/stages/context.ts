@@ -31,6 +31,8 @@ export interface StageContext {
   readonly evidenceFor: (video: VideoId) => Promise<readonly Evidence[]>;
   /** Announces a status word that nobody knows, once. */
   readonly wonder: (video: Video, word: string) => void;
+  /** The latest tasks that our videos came to own at an upstream between two times. */
+  readonly recentTasks: (upstream: string, since: number, until: number) => Promise<readonly string[]>;
   /** Ends when the worker must stop at once. */
   readonly signal: AbortSignal;
 }
