@@ -18,7 +18,7 @@ export function packagesStamp() {
     .update(lock)
     .update(readFileSync(join(root, "pnpm-workspace.yaml")));
   for (const folder of workspaceFolders(lock)) hash.update(JSON.stringify(wantedBy(folder)));
-  return hash.update(`${process.platform} ${process.arch} ${process.versions.modules}`).digest("hex");
+  return hash.update(`${process.platform} ${process.arch}`).digest("hex");
 }
 
 /** Whether the packages that a set-up brought are those wanted now, and all there. */

@@ -35,7 +35,7 @@ export async function readCreateBody(request: Request): Promise<CreateBody> {
 
 /** Reads a JSON object; an empty body counts as an empty one. */
 export async function readJsonObject(request: Request, maxBytes: number): Promise<Record<string, unknown>> {
-  const text = new TextDecoder("utf-8").decode(await readWhole(request, maxBytes));
+  const text = decodeUtf8(await readWhole(request, maxBytes));
   if (text.trim() === "") return {};
   let value: unknown;
   try {
@@ -54,6 +54,14 @@ const isDeeper = (value: unknown, levels: number): boolean =>
   typeof value === "object" &&
   value !== null &&
   (levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1)));
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw problem("malformed_body", "The body is not UTF-8.", undefined, { cause });
+  }
+}
 
 async function readJson(request: Request): Promise<CreateBody> {
   const { input_reference: given, ...fields } = await readJsonObject(request, maxJsonBytes);

@@ -44,7 +44,9 @@ function unexpected(error: unknown): ProblemError {
   const outOfReach =
     name === "MaxRetriesPerRequestError" ||
     /^E(CONN|HOST|NET|PIPE|TIMEDOUT)/.test(code) ||
-    /Connection is closed|Command timed out/.test(String(error));
+    /Connection is closed|Command timed out|\b(OOM|MISCONF|BUSY|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS)\b/.test(
+      String(error),
+    );
   if (outOfReach)
     return problem(
       "unavailable",

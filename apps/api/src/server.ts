@@ -4,6 +4,7 @@ import type { Engine, Person, Producer } from "@reelq/engine";
 import express, { type Express } from "express";
 import { requireKey } from "./caller.ts";
 import { replyWithProblem, unknownRoute } from "./problem-reply.ts";
+import { refuseOtherSites } from "./same-site.ts";
 import { boardRouter } from "./routes/board.ts";
 import { type HealthCheck, healthRouter } from "./routes/health.ts";
 import { metricsRouter } from "./routes/metrics.ts";
@@ -44,6 +45,7 @@ function openApp({ engine, producer, person, keys, health, onError }: Omit<ApiOp
   app.disable("x-powered-by");
   app.set("query parser", "simple");
   app.use(healthRouter(health));
+  app.use(refuseOtherSites(keys.length > 0));
   const guard = requireKey(keys);
   app.use("/board", guard.browser, boardRouter(engine));
   app.use("/metrics", guard.bearer, metricsRouter(engine));

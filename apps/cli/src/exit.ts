@@ -1,4 +1,4 @@
-import { SettingsError } from "@reelq/service";
+import { RedisServerError, SettingsError } from "@reelq/service";
 import { ReelqError, UnreachableError } from "@reelq/sdk";
 import { CommanderError } from "commander";
 
@@ -30,6 +30,7 @@ function explain(error: unknown): { exitCode: number; message: string } {
   if (error instanceof CommanderError)
     return { exitCode: error.exitCode === 0 ? exitCodes.done : exitCodes.wrongUsage, message: "" };
   if (error instanceof CommandFailure || error instanceof SettingsError) return error;
+  if (error instanceof RedisServerError) return { exitCode: exitCodes.workFailed, message: error.message };
   if (error instanceof UnreachableError) {
     return {
       exitCode: exitCodes.nothingAnswered,

@@ -32,13 +32,21 @@ function barsOn(output: Output): Progress {
   return {
     update(video) {
       videos.set(video.id, video);
-      const lines = [...videos.values()].map((one) => barLine(one, output.columns));
+      const lines = shownOf([...videos.values()], output.rows).map((one) => barLine(one, output.columns));
       // Up to where the last drawing began, then over it; what is left of a longer line is cleared.
       output.write(`${drawn > 0 ? `\x1b[${drawn}A` : ""}${lines.map((line) => `\r${line}\x1b[K\n`).join("")}`);
       drawn = lines.length;
     },
     end: () => undefined,
   };
+}
+
+/** As many as fit on the screen, those that are not at their end first: a drawing that scrolls cannot be drawn over. */
+function shownOf(videos: readonly VideoBody[], rows: number): readonly VideoBody[] {
+  const room = Math.max(1, rows - 2);
+  if (videos.length <= room) return videos;
+  const isUnderWay = ({ status }: VideoBody) => status === "queued" || status === "in_progress";
+  return [...videos.filter(isUnderWay), ...videos.filter((video) => !isUnderWay(video))].slice(0, room);
 }
 
 function barLine(video: VideoBody, columns: number): string {

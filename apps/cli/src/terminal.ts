@@ -4,6 +4,8 @@ export interface Output {
   readonly isTerminal: boolean;
   /** Characters in a line; unlimited where nobody looks. */
   readonly columns: number;
+  /** Lines on the screen; unlimited where nobody looks. */
+  readonly rows: number;
   write(text: string): void;
 }
 
@@ -11,6 +13,9 @@ export const standardOutput: Output = {
   isTerminal: process.stdout.isTTY,
   get columns() {
     return process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
+  },
+  get rows() {
+    return process.stdout.isTTY ? process.stdout.rows : Number.POSITIVE_INFINITY;
   },
   write: (text) => void process.stdout.write(text),
 };

@@ -8,6 +8,7 @@ export const problemCodes = {
   invalid_image: 400,
   malformed_body: 400,
   unauthorized: 401,
+  forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,
   conflict: 409,

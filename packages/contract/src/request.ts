@@ -99,7 +99,7 @@ function judgePrompt(given: unknown, problems: Problem[]): string | undefined {
       message: `prompt must be text; ${shown(given)} was given.`,
       param: "prompt",
     });
-  } else if (given.trim() === "") {
+  } else if (!/[\p{L}\p{N}\p{P}\p{S}]/u.test(given)) {
     problems.push({ code: "missing_value", message: "prompt is empty: say what the video shows.", param: "prompt" });
   } else if (given.length > maxPromptLength) {
     problems.push({

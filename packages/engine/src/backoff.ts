@@ -52,9 +52,15 @@ function remainingMs({
   return ((ageMs * (100 - progress)) / progress) * 0.6;
 }
 
-/** After a missed look: doubling from 2 s to a minute, or what the server asked for. */
+/** A server may ask for patience; a file that expires in an hour has none. */
+const longestLookMs = 5 * MINUTE;
+
+/** After a missed look: doubling from 2 s to a minute, or what the server asked for, five minutes at most. */
 export const missedLookMs = (missed: number, retryAfterMs: number | undefined, dice: Dice): number =>
-  Math.max(retryAfterMs ?? 0, jittered(clamp(2 * SECOND * 2 ** (missed - 1), 2 * SECOND, MINUTE), dice));
+  Math.min(
+    Math.max(retryAfterMs ?? 0, jittered(clamp(2 * SECOND * 2 ** (missed - 1), 2 * SECOND, MINUTE), dice)),
+    longestLookMs,
+  );
 
 /** After a POST that was proved not sent: doubling from 2 s to two minutes. */
 export const notSentMs = (times: number, dice: Dice): number =>
@@ -64,11 +70,12 @@ export const notSentMs = (times: number, dice: Dice): number =>
 export const throttledMs = (retryAfterMs: number | undefined, dice: Dice): number =>
   Math.max(250, retryAfterMs ?? jittered(10 * SECOND, dice));
 
-/** After a try to fetch the bytes: doubling from 1 s, at most half of what is left of the file's life, at most a minute. */
+/** After a try to fetch the bytes: doubling from 1 s to a minute, or what the server asked for, never past half of what is left of the file's life. */
 export function nextFetchMs(
   facts: { readonly tries: number; readonly lifeLeftMs: number; readonly retryAfterMs: number | undefined },
   dice: Dice,
 ): number {
   const doubledMs = clamp(SECOND * 2 ** Math.max(0, facts.tries - 1), SECOND, MINUTE);
-  return Math.max(facts.retryAfterMs ?? 0, jittered(Math.min(doubledMs, Math.max(SECOND, facts.lifeLeftMs / 2)), dice));
+  const patienceMs = Math.min(longestLookMs, Math.max(SECOND, facts.lifeLeftMs / 2));
+  return Math.min(Math.max(facts.retryAfterMs ?? 0, jittered(doubledMs, dice)), patienceMs);
 }

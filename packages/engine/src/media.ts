@@ -164,6 +164,7 @@ export class MediaGate extends Transform {
 }
 
 function readIndex(index: Buffer): Media {
+  refuseBombs(index);
   const file = createFile(false);
   const complaints: string[] = [];
   file.onError = (module, message) => void complaints.push(`${module}: ${message}`);
@@ -180,6 +181,35 @@ function readIndex(index: Buffer): Media {
     "not_video",
     `The MP4 holds no video track that can be read (${complaints.join("; ") || "it names none"}).`,
   );
+}
+
+/** Boxes on the way to the sample tables (ISO/IEC 14496-12). */
+const enclosing = new Set(["moov", "trak", "mdia", "minf", "stbl"]);
+
+/** More samples than days of film have. A table can claim billions in a few bytes, and whoever expands it is stuck. */
+const mostSamples = 2_000_000;
+
+/** Adds up what the sample tables claim, without expanding them. */
+function refuseBombs(index: Buffer, from = 0, to = index.length, depth = 0): void {
+  if (depth > 8) return;
+  for (let at = from; at + 8 <= to;) {
+    const size = index.readUInt32BE(at);
+    const type = index.toString("latin1", at + 4, at + 8);
+    if (size < 8 || at + size > to) return;
+    if (enclosing.has(type)) refuseBombs(index, at + 8, at + size, depth + 1);
+    else if (claimedSamples(type, index.subarray(at + 8, at + size)) > mostSamples) {
+      throw new UnusableBytesError("not_video", `The MP4's index claims more than ${mostSamples} samples (${type}).`);
+    }
+    at += size;
+  }
+}
+
+function claimedSamples(type: string, body: Buffer): number {
+  if ((type === "stsz" || type === "stz2") && body.length >= 12) return body.readUInt32BE(8);
+  if (type !== "stts" && type !== "ctts") return 0;
+  let claimed = 0;
+  for (let at = 8; at + 8 <= body.length && claimed <= mostSamples; at += 8) claimed += body.readUInt32BE(at);
+  return claimed;
 }
 
 function mediaOf({ timescale, duration, video, codec }: Track, isFragmented: boolean): Media {

@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import type { VideoIn } from "@reelq/contract";
 import type { Content, Upstream } from "@reelq/upstream";
+import { openPace } from "./pace.ts";
 
 export type Bytes = Extract<Content, { kind: "bytes" }>;
 
@@ -19,16 +20,21 @@ export function resuming(
 ): Readable {
   async function* whole(): AsyncGenerator<Buffer> {
     let part = first;
+    const count = openPace(() => performance.now());
     let from = 0;
+    let isTooMuch = false;
     for (let resumes = 0; ; resumes += 1) {
       try {
         for await (const chunk of part.body as AsyncIterable<Buffer>) {
           from += chunk.length;
+          isTooMuch = true;
+          count(chunk.length);
+          isTooMuch = false;
           yield chunk;
         }
         return;
       } catch (error) {
-        const next = from > 0 && resumes < mostResumes && !signal.aborted ? await goOn(from) : undefined;
+        const next = !isTooMuch && from > 0 && resumes < mostResumes && !signal.aborted ? await goOn(from) : undefined;
         if (!next) throw error;
         part = next;
       }

@@ -3,9 +3,11 @@ import { coreOf, isFinal, lastAttempt, type Video, type VideoId, type VideoIn } 
 import { settled } from "./attempt.ts";
 import { SECOND } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
+import type { StageName } from "./facts.ts";
 import { laneName } from "./fleet.ts";
 import type { AdvanceOptions, Ledger } from "./ledger.ts";
 import type { Queues, Reminder } from "./queues.ts";
+import type { Shares } from "./shares.ts";
 import type { StageContext } from "./stages/context.ts";
 import { download } from "./stages/download.ts";
 import { poll } from "./stages/poll.ts";
@@ -22,6 +24,7 @@ export type Afterwards =
   | { readonly kind: "rest"; readonly restMs: number };
 
 export interface RunnerParts {
+  readonly shares: Shares;
   readonly ledger: Ledger;
   readonly queues: Queues;
   readonly context: StageContext;
@@ -30,13 +33,16 @@ export interface RunnerParts {
 /** How long a full lane's queue rests before it asks again: a freed place is used within this time. */
 const fullRestMs = 500;
 
+/** How long a reminder waits whose upstream has its share of the slots at work. */
+const shareWaitMs = SECOND;
+
 /** A rest is cut into pieces, so that a lane whose rest was lifted is found. */
 const longestRestMs = 5 * SECOND;
 
 const done: Afterwards = { kind: "done" };
 
 /** Runs one reminder: reads the record, asks the stage of its status, and writes what the stage concluded. */
-export async function run(reminder: Reminder, parts: RunnerParts): Promise<Afterwards> {
+export async function run(reminder: Reminder, stage: StageName, parts: RunnerParts): Promise<Afterwards> {
   const { ledger, context } = parts;
   const { facts } = context;
   let video: Video | undefined;
@@ -51,12 +57,15 @@ export async function run(reminder: Reminder, parts: RunnerParts): Promise<After
     facts.emit("staleReminder", { id: reminder.video, reminded: reminder.version, version: video?.version ?? null });
     return done;
   }
+  const giveBack = parts.shares.take(stage, video.lane.upstream);
+  if (!giveBack) return { kind: "delay", delayMs: shareWaitMs };
   const release = holdWhileRunning(video, parts);
   try {
     const verdict = await conclude(video, context);
     return verdict ? await apply(video, verdict, parts) : done;
   } finally {
     release();
+    giveBack();
   }
 }
 
@@ -148,12 +157,12 @@ async function write(
 async function keepEvidence(next: Video, parts: RunnerParts): Promise<void> {
   const attempt = lastAttempt(next);
   if (next.status !== "rendering" || attempt?.outcome !== "accepted") return;
-  const { ledger, queues, context } = parts;
+  const { ledger, context } = parts;
   await ledger.keepEvidence(next.id, { attempt: attempt.number, upstream: next.task.upstream, task: next.task.id });
   const now = await ledger.read(next.id);
   if (now?.status !== "in_doubt") return;
   const verdict = await conclude(now, context);
-  if (verdict) await apply(now, verdict, { ledger, queues, context });
+  if (verdict) await apply(now, verdict, parts);
 }
 
 function rest(video: Video, reason: string, restMs: number, { facts }: StageContext): Afterwards {

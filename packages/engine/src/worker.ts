@@ -9,6 +9,7 @@ import { rememberingNoList } from "./list-memory.ts";
 import { downloadQueueName, pollQueueName, type Reminder, submitQueueName } from "./queues.ts";
 import { connect } from "./redis.ts";
 import { run, type RunnerParts } from "./runner.ts";
+import { openShares } from "./shares.ts";
 import type { DoubtPolicy, StageContext } from "./stages/context.ts";
 import { sweep } from "./sweep.ts";
 
@@ -67,7 +68,12 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
     ownerOf: (upstream, task) => ledger.ownerOf(upstream, task),
     signal: stopping.signal,
   };
-  const parts: RunnerParts = { ledger, queues, context };
+  // A lane has a submit queue of its own; these two are shared by all upstreams.
+  const slots: Readonly<Record<string, number>> = Object.fromEntries(
+    queuesOf(options, engine).flatMap(({ stage, concurrency }) => (stage === "submit" ? [] : [[stage, concurrency]])),
+  );
+  const shares = openShares((stage) => slots[stage] ?? Number.POSITIVE_INFINITY, upstreams.size);
+  const parts: RunnerParts = { ledger, queues, context, shares };
 
   const lease = every(
     leaseMs / 3,
@@ -165,7 +171,7 @@ async function handle(
     return "set aside: not a reminder";
   }
   const startedAt = performance.now();
-  const afterwards = await run(reminder, parts);
+  const afterwards = await run(reminder, stage, parts);
   facts.emit("ran", { stage, durationMs: performance.now() - startedAt });
   switch (afterwards.kind) {
     case "done":

@@ -40,7 +40,9 @@ function lookWithoutTask(server: Server, reply: Reply): Look {
   if (status === 401 || status === 402 || status === 403)
     return { kind: "account", code: server.plain(fault.code ?? `http_${status}`), message: words };
   const isUnknown = status >= 400 && status < 500 && fault.codes.some((code) => unknownTask.test(code));
-  if (status === 404 || status === 410 || isUnknown) return { kind: "not_found", message: words };
+  // A gateway's own page says nothing about the task: only the server itself can say that it knows none.
+  const isServersWord = reply.json !== undefined || reply.text.trim() === "";
+  if (((status === 404 || status === 410) && isServersWord) || isUnknown) return { kind: "not_found", message: words };
   const reason = isSuccess(status) ? server.plain(`${reply.cut ?? "No task in the reply"}: ${words}`) : words;
   return { kind: "missed", reason, ...present({ retryAfterMs: readRetryAfter(headers, json, server.settings.now()) }) };
 }

@@ -17,6 +17,9 @@ const steadyAfterMs = 60_000;
 /** How the simulated upstream scales its render times, where no other upstream is set: about ten seconds a clip. */
 const tryoutTimeScale = "0.1";
 
+/** Before the keys of videos that the simulated upstream renders. */
+const tryoutPrefix = "{reelq-tryout}";
+
 /** `reelq up`: everything on this machine, until it is told to stop. */
 export function addUp(program: Command, env: Environment): void {
   program
@@ -43,25 +46,47 @@ async function up(given: Environment): Promise<void> {
     env = { ...env, REDIS_URL: redis.url };
     say(`redis      ${redis.url} (data in .reelq/redis)`);
   }
-  if (!env["UPSTREAM_URL"] && !env["REELQ_CONFIG"]) {
+  // A key without its URL is a mistake that the API will tell, not a wish to play.
+  const isTryout = !env["UPSTREAM_URL"] && !env["REELQ_CONFIG"] && !env["UPSTREAM_API_KEY"];
+  if (isTryout) {
     const url = await keepRunning(
       "simulator",
-      { env: { SIM_TIME_SCALE: tryoutTimeScale, ...env, PORT: "0" } },
+      { env: { SIM_TIME_SCALE: tryoutTimeScale, ...env, HOST: "127.0.0.1", PORT: "0" } },
       shutdown,
     );
     env = { ...env, UPSTREAM_URL: url };
     say(`upstream   ${url} (simulated; set UPSTREAM_URL for a real one)`);
   }
-  const [api] = await Promise.all([keepRunning("api", { env }, shutdown), keepRunning("worker", { env }, shutdown)]);
+  // What was asked for in play must never reach an upstream that is paid.
+  const args = isTryout ? [`--prefix=${tryoutPrefix}`] : [];
+  const [api] = await Promise.all([
+    keepRunning("api", { env, args }, shutdown),
+    keepRunning("worker", { env, args }, shutdown),
+  ]);
   say(`api        ${api}/v1`);
   say(`board      ${api}/board`);
   say(`storage    ${env["STORAGE_URL"] ?? "file:./videos"}`);
+  await warnUnready(api, say);
   say(`\nTry:  npm run reelq -- create "A cat walks on the street" --wait\nCtrl-C stops everything in order.\n`);
 }
 
+/** What is not well at the start is better heard of before the first video. */
+async function warnUnready(api: string, say: (line: string) => void): Promise<void> {
+  const response = await fetch(`${api}/readyz`).catch(() => undefined);
+  const report = (await response?.json().catch(() => undefined)) as
+    | { checks?: Record<string, { ok: boolean; detail?: string }> }
+    | undefined;
+  for (const [name, { ok, detail }] of Object.entries(report?.checks ?? {}))
+    if (!ok) say(`WARNING    ${name}: ${detail ?? "not well"}`);
+}
+
 /** Starts an app, waits until it is ready, and starts it again should it ever end by itself. */
-async function keepRunning(app: AppName, { env }: Pick<ChildOptions, "env">, shutdown: Shutdown): Promise<string> {
-  let child: Child = startApp(app, { env, output: "inherit" });
+async function keepRunning(
+  app: AppName,
+  { env, args = [] }: Pick<ChildOptions, "env" | "args">,
+  shutdown: Shutdown,
+): Promise<string> {
+  let child: Child = startApp(app, { env, args, output: "inherit" });
   shutdown.onShutdown(app, () => child.stop());
   let url: string | undefined;
   try {
@@ -87,7 +112,7 @@ async function keepRunning(app: AppName, { env }: Pick<ChildOptions, "env">, shu
       standardOutput.write(`the ${app} ended (${how}); starting it again in ${delayMs / 1000} s\n`);
       await new Promise((wake) => setTimeout(wake, delayMs));
       if (shutdown.signal.aborted) return;
-      child = startApp(app, { env: again, output: "inherit" });
+      child = startApp(app, { env: again, args, output: "inherit" });
     }
   }
 }

@@ -36,7 +36,8 @@ export async function download(video: VideoIn<"downloading">, context: StageCont
     case "expired":
       return lost(video, content.reason, context);
     case "not_video":
-      return unusable(video, content.reason, context);
+      // A page that says so with HTTP 200 is a server in trouble, not a file: only bytes can prove what the file is.
+      return broken(video, content.reason, undefined, context);
     case "missed":
       return broken(video, content.reason, content.retryAfterMs, context);
   }

@@ -11,7 +11,7 @@ import type { StageContext } from "./context.ts";
 const mostAttempts = 3;
 
 /** Looks in a row at a list that cannot be read, before it counts as none. */
-const mostUnread = 20;
+const mostUnread = 8;
 
 /** Settles a doubt by evidence; without any, by the operator's policy. */
 export async function reconcile(video: VideoIn<"in_doubt">, context: StageContext): Promise<Verdict> {
