@@ -46,7 +46,7 @@ export function openTransport(timeouts: Timeouts): Transport {
   };
   const agent = new Agent({ ...options, connect });
   return {
-    post: (ask) => postOnce(ask, options, connect),
+    post: (ask) => postOnce(ask, options, connect, Math.min(timeouts.connectMs, timeouts.totalMs)),
     send: async (ask) => {
       try {
         return replyOf(await requestWithin(agent, ask));
@@ -58,7 +58,13 @@ export function openTransport(timeouts: Timeouts): Transport {
   };
 }
 
-async function postOnce(ask: Ask, options: Client.Options, connect: buildConnector.connector): Promise<Answer> {
+async function postOnce(
+  ask: Ask,
+  options: Client.Options,
+  connect: buildConnector.connector,
+  connectWithinMs: number,
+): Promise<Answer> {
+  const startedAt = Date.now();
   let dials = 0;
   let isConnected = false;
   const client = new Client(ask.url.origin, {
@@ -68,7 +74,14 @@ async function postOnce(ask: Ask, options: Client.Options, connect: buildConnect
       // undici puts a request back into its queue after some errors; without a second connection it stays one POST.
       if (++dials > 1) return callback(new Error("the connection was lost before the reply"), null);
       connect(target, (...result) => {
-        isConnected = result[0] === null;
+        const [error, socket] = result;
+        // By the clock on the wall: in a process that was frozen, or a machine that was, no timer has noticed yet,
+        // and what is sent now may be sent by somebody else too.
+        if (error === null && Date.now() - startedAt > connectWithinMs) {
+          socket.destroy();
+          return callback(new Error("the connection was made too late to be used"), null);
+        }
+        isConnected = error === null;
         callback(...result);
       });
     },
