@@ -114,9 +114,7 @@ export function timeoutsOf({ timeouts = {} }: UpstreamEntry) {
   const { connectSeconds, createSeconds, lookSeconds, idleSeconds } = timeouts;
   return {
     ...(connectSeconds === undefined ? {} : { connectMs: connectSeconds * SECOND }),
-    ...(createSeconds === undefined
-      ? {}
-      : { headersMs: createSeconds * SECOND, totalMs: createSeconds * SECOND }),
+    ...(createSeconds === undefined ? {} : { headersMs: createSeconds * SECOND, totalMs: createSeconds * SECOND }),
     ...(lookSeconds === undefined ? {} : { lookMs: lookSeconds * SECOND }),
     ...(idleSeconds === undefined ? {} : { bodyIdleMs: idleSeconds * SECOND }),
   };
