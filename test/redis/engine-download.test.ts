@@ -166,7 +166,7 @@ describe.concurrent("what was delivered", () => {
     const { expect } = context;
     const bench = await openTimeless(context);
     bench.simulator.addFault({ on: "content", do: "status", times: 15, with: { status: 500 } });
-    bench.simulator.addFault({ on: "content", do: "json_error", times: 2 });
+    bench.simulator.addFault({ on: "content", do: "garbage", times: 2 });
     const { id } = await bench.create("after an outage");
 
     const stored = await bench.reach(id, "stored");
@@ -177,7 +177,7 @@ describe.concurrent("what was delivered", () => {
   test("and never is a video fails in the end, and says so", async (context) => {
     const { expect } = context;
     const bench = await openTimeless(context);
-    bench.simulator.addFault({ on: "content", do: "json_error", times: 0 });
+    bench.simulator.addFault({ on: "content", do: "garbage", times: 0 });
     const { id } = await bench.create("never");
 
     const failed = await bench.reach(id, "failed");

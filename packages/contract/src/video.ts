@@ -3,8 +3,8 @@ import { chargedSchema, failureSchema } from "./failure.ts";
 import { requestSchema, videoIdSchema } from "./request.ts";
 import type { Status } from "./lifecycle.ts";
 
-/** Milliseconds since 1970. */
-const atSchema = z.number().int().nonnegative();
+/** Milliseconds since 1970; upstreams' own times may have fractions of one. */
+const atSchema = z.number().nonnegative();
 
 /** The version of the record's shape: a newer one is set aside, never guessed at. */
 export const recordSchemaVersion = 1;

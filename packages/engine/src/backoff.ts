@@ -77,5 +77,5 @@ export function nextFetchMs(
 ): number {
   const doubledMs = clamp(SECOND * 2 ** Math.max(0, facts.tries - 1), SECOND, MINUTE);
   const patienceMs = Math.min(longestLookMs, Math.max(SECOND, facts.lifeLeftMs / 2));
-  return Math.min(Math.max(facts.retryAfterMs ?? 0, jittered(doubledMs, dice)), patienceMs);
+  return Math.round(Math.min(Math.max(facts.retryAfterMs ?? 0, jittered(doubledMs, dice)), patienceMs));
 }

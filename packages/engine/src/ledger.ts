@@ -164,7 +164,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
     async advance(video, next, options = {}) {
       if (!isAllowed(video.status, next.status))
         throw new Error(`No move leads from ${video.status} to ${next.status} (${video.id}).`);
-      const written = { ...next, version: video.version + 1, updatedAt: clock.now() };
+      const written = { ...next, dueAt: Math.ceil(next.dueAt), version: video.version + 1, updatedAt: clock.now() };
       const task = written.status === "rendering" ? written.task : undefined;
       const [kind, first, second] = await scripts.advance(
         [

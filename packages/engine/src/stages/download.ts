@@ -1,7 +1,7 @@
-import { coreOf, type StoredFile, type VideoIn } from "@reelq/contract";
+import { coreOf, type StoredFile, type Task, type VideoIn } from "@reelq/contract";
 import type { Upstream } from "@reelq/upstream";
 import { nextFetchMs } from "../backoff.ts";
-import { DAY, MINUTE, SECOND } from "../clock.ts";
+import { DAY, MINUTE } from "../clock.ts";
 import { expiryOf } from "../expiry.ts";
 import { store, storedBefore } from "../file.ts";
 import { type Bytes, resuming } from "../resume.ts";
@@ -114,6 +114,9 @@ const broken = (
   context: StageContext,
 ): Promise<Verdict> => tryAgain(video, "brokenDownloads", { reason }, retryAfterMs, context);
 
+/** Past its expiry a file is asked for now and then only: it is there or it is not. */
+const lifeLeftOf = (task: Task, now: number): number => (expiryOf(task) > now ? expiryOf(task) - now : MINUTE);
+
 async function tryAgain(
   video: VideoIn<"downloading">,
   setback: "contentNotReady" | "brokenDownloads",
@@ -130,10 +133,7 @@ async function tryAgain(
   if (isLost)
     return lost(video, `The file's time was up before it could be stored; the last try: ${found.reason}`, context);
   const tries = video.fetching.tries + 1;
-  const delayMs = nextFetchMs(
-    { tries, lifeLeftMs: Math.max(SECOND, expiryOf(task) - now), retryAfterMs },
-    context.dice,
-  );
+  const delayMs = nextFetchMs({ tries, lifeLeftMs: lifeLeftOf(task, now), retryAfterMs }, context.dice);
   const { reason: lastProblem, ...counted } = found;
   const fetching = { tries, lastProblem, ...counted };
   const core = again(coreOf(video), setback);
