@@ -99,18 +99,18 @@ function judgePrompt(given: unknown, problems: Problem[]): string | undefined {
       message: `prompt must be text; ${shown(given)} was given.`,
       param: "prompt",
     });
+  } else if (!given.isWellFormed()) {
+    problems.push({
+      code: "invalid_value",
+      message: "prompt is not well-formed Unicode: it holds half of a surrogate pair.",
+      param: "prompt",
+    });
   } else if (!/[\p{L}\p{N}\p{P}\p{S}]/u.test(given)) {
     problems.push({ code: "missing_value", message: "prompt is empty: say what the video shows.", param: "prompt" });
   } else if (given.length > maxPromptLength) {
     problems.push({
       code: "invalid_value",
       message: `prompt has ${given.length} characters; at most ${maxPromptLength} are allowed.`,
-      param: "prompt",
-    });
-  } else if (!given.isWellFormed()) {
-    problems.push({
-      code: "invalid_value",
-      message: "prompt is not well-formed Unicode: it holds half of a surrogate pair.",
       param: "prompt",
     });
   } else return given;
