@@ -7,15 +7,20 @@ const mostBytes = 8 * 1024 ** 3;
 const leastBytesPerSecond = 4 * 1024;
 const graceMs = MINUTE;
 
+/** A stream that another connection would not mend: it is not gone on with. */
+export class PaceError extends Error {
+  override readonly name = "PaceError";
+}
+
 /** Counts a stream's bytes against its time; throws once it is without end, or hardly moves. */
 export function openPace(now: () => number): (bytes: number) => void {
   const startedAt = now();
   let total = 0;
   return (bytes) => {
     total += bytes;
-    if (total > mostBytes) throw new Error(`The file has more than ${mostBytes} bytes and no end.`);
+    if (total > mostBytes) throw new PaceError(`The file has more than ${mostBytes} bytes and no end.`);
     const ms = now() - startedAt;
     if (ms > graceMs && total < (ms / SECOND) * leastBytesPerSecond)
-      throw new Error(`The file comes at ${Math.round((total / ms) * SECOND)} bytes a second.`);
+      throw new PaceError(`The file comes at ${Math.round((total / ms) * SECOND)} bytes a second.`);
   };
 }

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import type { VideoIn } from "@reelq/contract";
 import type { Content, Upstream } from "@reelq/upstream";
-import { openPace } from "./pace.ts";
+import { openPace, PaceError } from "./pace.ts";
 
 export type Bytes = Extract<Content, { kind: "bytes" }>;
 
@@ -22,19 +22,17 @@ export function resuming(
     let part = first;
     const count = openPace(() => performance.now());
     let from = 0;
-    let isTooMuch = false;
     for (let resumes = 0; ; resumes += 1) {
       try {
         for await (const chunk of part.body as AsyncIterable<Buffer>) {
           from += chunk.length;
-          isTooMuch = true;
           count(chunk.length);
-          isTooMuch = false;
           yield chunk;
         }
         return;
       } catch (error) {
-        const next = !isTooMuch && from > 0 && resumes < mostResumes && !signal.aborted ? await goOn(from) : undefined;
+        const mayGoOn = from > 0 && resumes < mostResumes && !signal.aborted && !(error instanceof PaceError);
+        const next = mayGoOn ? await goOn(from) : undefined;
         if (!next) throw error;
         part = next;
       }
