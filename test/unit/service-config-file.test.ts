@@ -91,8 +91,17 @@ veo-3.1:
   ]);
 });
 
+test("a key written twice is told with both lines, beside every other mistake", () => {
+  const model = "{ seconds: [10], sizes: [720x1280] }";
+  expect(mistakesIn(`sora-2: ${model}\nveo: { sizs: 1 }\nsora-2: ${model}\n`)).toEqual([
+    expect.stringMatching(/^line 2: veo\.seconds: /),
+    expect.stringMatching(/^line 2: veo\.sizes: /),
+    expect.stringMatching(/^line 2: veo\.sizs is not known; did you mean sizes/),
+    "line 3: sora-2 is written twice, first on line 1; keep one of them.",
+  ]);
+});
+
 test.each([
-  ["a key written twice", "sora-2: {}\nsora-2: {}\n", /^line 2:1: .*unique/],
   ["a bracket left open", "sora-2:\n  sizes: [1,\n", /^line \d+:\d+: /],
   ["a second document", "sora-2: {}\n---\nsora-2: {}\n", /^line 2:1: .*document/],
 ])("%s is told with line and column", (_, text, said) => {

@@ -1,4 +1,4 @@
-import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseDocument, visit } from "yaml";
+import { type Document, isMap, isNode, isPair, isScalar, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { z } from "zod";
 import type { Environment } from "./environment.ts";
 import { nearestName } from "./nearest.ts";
@@ -32,7 +32,8 @@ export function readConfigFile<Schema extends z.ZodType>(
   schema: Schema,
 ): ConfigFile<z.output<Schema>> {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  // Keys that are written twice are told with all the other mistakes, not instead of them.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const lineOf = (place: Path) => lineOfPlace(document, lines, place);
   // What was read around a syntax error is guesswork: nothing more is judged.
   refuse(path, syntaxMistakes(document, lines));
@@ -41,7 +42,8 @@ export function readConfigFile<Schema extends z.ZodType>(
   const wrong = result.success ? [] : explain(result.error.issues, schema, lineOf);
   // An unset variable left its placeholder behind: the schema's word on that line would only confuse.
   const unsetLines = new Set(unset.map(({ line }) => line));
-  refuse(path, [...unset, ...wrong.filter(({ line }) => !unsetLines.has(line))]);
+  const twice = keysWrittenTwice(document, lines);
+  refuse(path, [...twice, ...unset, ...wrong.filter(({ line }) => !unsetLines.has(line))]);
   return { config: result.data as z.output<Schema>, lineOf };
 }
 
@@ -59,6 +61,28 @@ function syntaxMistakes(document: Document.Parsed, lines: LineCounter): Mistake[
     const { line, col } = lines.linePos(error.pos[0]);
     return { line, column: col, message: sentence(error.message) };
   });
+}
+
+/** Of two values under one name only one would count, and nobody could see which. */
+function keysWrittenTwice(document: Document.Parsed, lines: LineCounter): Mistake[] {
+  const mistakes: Mistake[] = [];
+  visit(document, {
+    Map(_, map, ancestors) {
+      const place = ancestors.flatMap((node) => (isPair(node) && isScalar(node.key) ? [String(node.key.value)] : []));
+      const first = new Map<unknown, number>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        const line = lineAt(lines, key);
+        const before = first.get(key.value);
+        if (before === undefined) first.set(key.value, line);
+        else {
+          const name = placeName([...place, String(key.value)]);
+          mistakes.push({ line, message: `${name} is written twice, first on line ${before}; keep one of them.` });
+        }
+      }
+    },
+  });
+  return mistakes;
 }
 
 const PLACEHOLDER = /\$?\$\{([^}]*)\}/g;
