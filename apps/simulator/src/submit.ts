@@ -77,7 +77,10 @@ function overLimit({ world, response, key }: Call, model: string): Refusal | und
   const place = world.creates.take(`${key}/${model}`, requestsPerMinute);
   response.set("x-ratelimit-limit-requests", String(requestsPerMinute));
   response.set("x-ratelimit-remaining-requests", String("waitMs" in place ? 0 : place.remaining));
-  if ("remaining" in place) return undefined;
+  if ("remaining" in place) {
+    response.set("x-ratelimit-reset-requests", `${Math.ceil(place.resetMs / 1000)}s`);
+    return undefined;
+  }
   const seconds = Math.ceil(place.waitMs / 1000);
   return new Refusal(
     429,
