@@ -10,6 +10,7 @@ import {
 } from "../support/engine.ts";
 import { recorded, until } from "../support/facts.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
+import { inFlightOf } from "../support/video.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -138,7 +139,7 @@ describe.concurrent("a status word", () => {
     ]);
     for (const { task, lane } of failed) {
       expect(task?.id).toBeDefined();
-      expect(await engine.ledger.inFlight(lane)).toBe(0);
+      expect(await inFlightOf(engine.ledger, lane)).toBe(0);
     }
   });
 });

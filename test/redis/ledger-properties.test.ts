@@ -24,7 +24,7 @@ import * as fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startRedis, type TestRedis } from "../support/redis.ts";
-import { aTask, aVideo, inStatus, someLane, someTime } from "../support/video.ts";
+import { aTask, aVideo, endOf, inStatus, leaveOf, someLane, someTime } from "../support/video.ts";
 
 let server: TestRedis;
 let rival: Redis;
@@ -128,8 +128,8 @@ function asked({ to: aim, stale, task: id, alarmAt, restsLane }: Wish, model: Mo
     ...(to === "rendering" ? { task } : {}),
   });
   const options = {
-    ...(to === "submitting" ? { leave: { places } } : {}),
-    ...(restsLane && to === "queued" ? { restLane: { ms: 3_600_000, reason: "throttled" } } : {}),
+    ...(to === "submitting" ? { leave: leaveOf({ inFlight: places }) } : {}),
+    ...(restsLane && to === "queued" ? { restLane: { ms: 3_600_000, reason: "throttled", said: true } } : {}),
     ...(alarmAt === undefined ? {} : { alarmAt }),
   };
   return { before, next, to, options, entersRendering: to === "rendering" && before.status !== "rendering", task };
@@ -141,7 +141,7 @@ const inFlight = ({ videos }: Model): number => videos.filter((one) => holdsPlac
 function foretell(wish: Wish, model: Model, at: number): string {
   const { before, to, entersRendering, task } = asked(wish, model, at);
   const one = model.videos[at];
-  if (!isAllowed(before.status, to)) return "refused";
+  if (!isAllowed(before.status, to)) return "not allowed";
   if (before.version !== nowOf(one).version) return "changed";
   if (to === "submitting" && model.isResting) return "resting";
   if (to === "submitting" && inFlight(model) >= places) return "full";
@@ -176,12 +176,12 @@ const advance = (pick: number, wish: Wish): Command =>
   onVideo(pick, `advance ${JSON.stringify(wish)}`, async (at, model, { engine }) => {
     const { before, next, options } = asked(wish, model, at);
     const foretold = foretell(wish, model, at);
-    if (foretold === "refused") {
+    if (foretold === "not allowed") {
       await expect(engine.ledger.advance(before, next, options)).rejects.toThrow("No move leads");
       return;
     }
     const outcome = await engine.ledger.advance(before, next, options);
-    expect(outcome.kind).toBe(foretold);
+    expect(endOf(outcome)).toBe(foretold);
     if (outcome.kind !== "moved") return;
     expect(outcome.video).toEqual({ ...next, version: before.version + 1, updatedAt: someTime });
     note(outcome.video, wish, model, at);

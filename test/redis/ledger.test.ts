@@ -22,7 +22,7 @@ import {
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { startRedis, type TestRedis } from "../support/redis.ts";
-import { aTask, aVideo, inStatus, someLane, someTime } from "../support/video.ts";
+import { aTask, aVideo, endOf, inFlightOf, inStatus, leaveOf, someLane, someTime } from "../support/video.ts";
 
 let server: TestRedis;
 let redis: Redis;
@@ -260,12 +260,13 @@ describe("advance", () => {
     const videos = Array.from({ length: 50 }, () => aVideo("queued"));
     await Promise.all(videos.map((video) => ledger.accept(video)));
 
-    const ask = (video: Video) => ledger.advance(video, inStatus(video, "submitting"), { leave: { places: 3 } });
+    const ask = (video: Video) =>
+      ledger.advance(video, inStatus(video, "submitting"), { leave: leaveOf({ inFlight: 3 }) });
     const advances = await Promise.all(videos.map(ask));
 
     expect(advances.filter(({ kind }) => kind === "moved")).toHaveLength(3);
-    expect(advances.filter(({ kind }) => kind === "full")).toHaveLength(47);
-    expect(await ledger.inFlight(someLane)).toBe(3);
+    expect(advances.filter((advance) => endOf(advance) === "full")).toHaveLength(47);
+    expect(await inFlightOf(ledger, someLane)).toBe(3);
     expect((await ledger.counts()).submitting).toBe(3);
   });
 
@@ -273,14 +274,14 @@ describe("advance", () => {
     const { ledger } = emptyLedger();
     const queued = aVideo("queued");
     await ledger.accept(queued);
-    const places = async (video: Video) => [video.status, await ledger.inFlight(someLane)];
+    const places = async (video: Video) => [video.status, await inFlightOf(ledger, someLane)];
 
     const submitting = await moved(ledger, queued, "submitting", inStatus(queued, "submitting"));
     // Only the asking takes a place.
     expect(await places(submitting)).toEqual(["submitting", 0]);
     const asking = aVideo("queued");
     await ledger.accept(asking);
-    const asked = await ledger.advance(asking, inStatus(asking, "submitting"), { leave: { places: 1 } });
+    const asked = await ledger.advance(asking, inStatus(asking, "submitting"), { leave: leaveOf({ inFlight: 1 }) });
     if (asked.kind !== "moved") throw new Error(asked.kind);
     expect(await places(asked.video)).toEqual(["submitting", 1]);
     const doubtful = await moved(ledger, asked.video, "in_doubt");
@@ -297,7 +298,7 @@ describe("advance", () => {
     const there = aVideo("queued", { lane: { upstream: "other", model: someLane.model } });
     await Promise.all([ledger.accept(here), ledger.accept(there)]);
 
-    const leave = { leave: { places: 1 } };
+    const leave = { leave: leaveOf({ inFlight: 1 }) };
     const advances = await Promise.all(
       [here, there].map((video) => ledger.advance(video, inStatus(video, "submitting"), leave)),
     );
@@ -310,11 +311,16 @@ describe("advance", () => {
     const [throttled, next] = [aVideo("queued"), aVideo("queued")];
     await Promise.all([ledger.accept(throttled), ledger.accept(next)]);
     const sent = await moved(ledger, throttled, "submitting");
-    await ledger.advance(sent, inStatus(sent, "queued"), { restLane: { ms: 60_000, reason: "throttled: 429" } });
+    await ledger.advance(sent, inStatus(sent, "queued"), {
+      restLane: { ms: 60_000, reason: "throttled: 429", said: true },
+    });
 
-    const ask = () => ledger.advance(next, inStatus(next, "submitting"), { leave: { places: 0 } });
+    const ask = () => ledger.advance(next, inStatus(next, "submitting"), { leave: leaveOf({ inFlight: 0 }) });
 
-    expect(await ask()).toEqual({ kind: "resting", restMs: expect.any(Number), reason: "throttled: 429" });
+    expect(await ask()).toEqual({
+      kind: "refused",
+      refusal: { kind: "resting", waitMs: expect.any(Number), reason: "throttled: 429" },
+    });
     await redis.del(keys.rest(someLane));
     expect((await ask()).kind).toBe("moved");
   });
@@ -365,7 +371,7 @@ describe("advance", () => {
     const queued = aVideo("queued");
     await ledger.accept(queued);
     const asked = await ledger.advance(queued, inStatus(queued, "submitting", { dueAt: someTime + 9 }), {
-      leave: { places: 1 },
+      leave: leaveOf({ inFlight: 1 }),
     });
     if (asked.kind !== "moved") throw new Error(asked.kind);
     expect(await redis.zscore(keys.due, queued.id)).toBe(String(someTime + 9));
@@ -373,7 +379,7 @@ describe("advance", () => {
     await moved(ledger, asked.video, "failed");
 
     expect(await redis.zscore(keys.due, queued.id)).toBeNull();
-    expect(await ledger.inFlight(someLane)).toBe(0);
+    expect(await inFlightOf(ledger, someLane)).toBe(0);
   });
 });
 
@@ -595,7 +601,7 @@ describe("whatever happens in whatever order", () => {
       if (targets.length === 0) continue;
       const next = inStatus(from, pick(targets, dice), { dueAt: someTime + step });
       const entersLane = from.status === "queued" && next.status === "submitting";
-      const advance = await ledger.advance(from, next, entersLane ? { leave: { places: 5 } } : {});
+      const advance = await ledger.advance(from, next, entersLane ? { leave: leaveOf({ inFlight: 5 }) } : {});
       if (advance.kind !== "moved") continue;
       if (stale) staleMoves += 1;
       old.set(from.id, from);

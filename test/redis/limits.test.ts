@@ -3,7 +3,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openBench } from "../support/engine.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
-import { aVideo, inStatus } from "../support/video.ts";
+import { aVideo, endOf, inStatus, leaveOf, someLane } from "../support/video.ts";
 
 let redis: TestRedis;
 beforeAll(async () => {
@@ -30,11 +30,13 @@ describe("requests a minute", () => {
         const accepted = await ledger.accept(aVideo("queued"));
         if (accepted.kind !== "accepted") throw new Error(accepted.kind);
         const next = inStatus(accepted.video, "submitting");
-        return ledger.advance(accepted.video, next, { leave: { places: 0, perMinute: 7 } });
+        return ledger.advance(accepted.video, next, { leave: leaveOf({ perMinute: 7 }) });
       }),
     );
     expect(asked.filter(({ kind }) => kind === "moved")).toHaveLength(7);
-    const refused = asked.filter((advance) => advance.kind === "rate");
+    const refused = asked.flatMap((advance) =>
+      advance.kind === "refused" && advance.refusal.kind === "rate" ? [advance.refusal] : [],
+    );
     expect(refused).toHaveLength(33);
     // Until the first of the seven is a minute old, and a little longer.
     for (const { waitMs } of refused) {
@@ -46,11 +48,11 @@ describe("requests a minute", () => {
   test("are given again once those of the last minute are over", async () => {
     const { ledger, client, keys } = aLedger();
     const [first, second] = [aVideo("queued"), aVideo("queued")];
-    const leave = { places: 0, perMinute: 1 };
+    const leave = leaveOf({ perMinute: 1 });
     await ledger.accept(first);
     await ledger.accept(second);
     expect((await ledger.advance(first, inStatus(first, "submitting"), { leave })).kind).toBe("moved");
-    expect((await ledger.advance(second, inStatus(second, "submitting"), { leave })).kind).toBe("rate");
+    expect(endOf(await ledger.advance(second, inStatus(second, "submitting"), { leave }))).toBe("rate");
     // A minute later, by what was written down.
     const [member] = await client.zrange(keys.sent(first.lane), "0", "0");
     await client.zincrby(keys.sent(first.lane), -62_001, member ?? "");
@@ -61,7 +63,7 @@ describe("requests a minute", () => {
     const { ledger } = aLedger();
     const one = aVideo("queued");
     const other = aVideo("queued", { lane: { upstream: "main", model: "veo-3.1" } });
-    const leave = { places: 0, perMinute: 1 };
+    const leave = leaveOf({ perMinute: 1 });
     for (const video of [one, other]) {
       await ledger.accept(video);
       expect((await ledger.advance(video, inStatus(video, "submitting"), { leave })).kind).toBe("moved");
@@ -69,10 +71,12 @@ describe("requests a minute", () => {
   });
 });
 
+const fiveLooks = { ...leaveOf({}), account: { inFlight: 0, perMinute: 0, looksPerSecond: 5 } };
+
 describe("looks a second", () => {
   test("are never more than allowed, and those who wait get a place each", async () => {
     const { ledger } = aLedger();
-    const waits = await Promise.all(numbers(30).map(() => ledger.askToLook("main", 5)));
+    const waits = await Promise.all(numbers(30).map(() => ledger.askToLook(someLane, fiveLooks)));
     expect(waits.filter((waitMs) => waitMs === 0)).toHaveLength(5);
     const places = waits.filter((waitMs) => waitMs > 0);
     expect(new Set(places).size).toBe(places.length);
@@ -108,7 +112,9 @@ test("the configuration that the design shows is understood whole", () => {
     },
   });
   const fleet = openFleet(config);
-  expect(fleet.limitsOf({ upstream: "wisgate", model: "sora-2" })).toEqual({ places: 3, perMinute: 25 });
-  expect(fleet.looksPerSecond("wisgate")).toBe(5);
+  expect(fleet.limitsOf({ upstream: "wisgate", model: "sora-2" })).toEqual({
+    account: { inFlight: 3, perMinute: 25, looksPerSecond: 5 },
+    lane: { inFlight: 0, perMinute: 0, looksPerSecond: 0 },
+  });
   expect(keysFor(defaultPrefix).prefix).toBe("{reelq}");
 });

@@ -42,6 +42,7 @@ export const quickTimings = {
   quietSeconds: 1,
   doubtLookSeconds: 0.5,
   heldLookSeconds: 5,
+  breakerSeconds: 1,
 };
 
 /** What a simulator must know to render it. */

@@ -123,10 +123,17 @@ async function ofIndexes(videos: readonly Video[], { engine }: Cell): Promise<st
       keys.status(status),
       videos.filter((video) => video.status === status).map(({ id }) => id),
     ]),
-    ...fleet.lanes.map((lane): [string, string, string[]] => [
-      "in flight",
-      keys.inFlight(lane),
-      videos.filter(({ status }) => holdsPlace.has(status)).map(({ id }) => id),
+    ...fleet.lanes.flatMap((lane): [string, string, string[]][] => {
+      const there = videos.filter((video) => video.lane.upstream === lane.upstream && video.lane.model === lane.model);
+      return [
+        ["in flight", keys.inFlight(lane), there.filter(({ status }) => holdsPlace.has(status)).map(({ id }) => id)],
+        ["waiting", keys.waiting(lane), there.filter(({ status }) => status === "queued").map(({ id }) => id)],
+      ];
+    }),
+    ...Object.keys(fleet.upstreams).map((upstream): [string, string, string[]] => [
+      "in flight at the account",
+      keys.accountInFlight(upstream),
+      videos.filter(({ status, lane }) => holdsPlace.has(status) && lane.upstream === upstream).map(({ id }) => id),
     ]),
   ];
   const broken: string[] = [];

@@ -8,6 +8,7 @@ import {
   type VideoCore,
   type VideoIn,
 } from "@reelq/contract";
+import type { LaneLimits, Ledger } from "@reelq/engine";
 
 export const someLane: Lane = { upstream: "main", model: "sora-2" };
 
@@ -38,6 +39,22 @@ export function inStatus<S extends Status>(video: VideoCore, status: S, facts: P
   const core = { schema, id, version, project, request, lane, createdAt, updatedAt, dueAt, attempts, setbacks };
   return { ...core, status, ...proper(status), ...facts } as unknown as VideoIn<S>;
 }
+
+/** Leave in a lane with such limits, in an account without any. */
+export const leaveOf = ({ inFlight = 0, perMinute = 0 }: { inFlight?: number; perMinute?: number }): LaneLimits => ({
+  lane: { inFlight, perMinute, looksPerSecond: 0 },
+  account: { inFlight: 0, perMinute: 0, looksPerSecond: 0 },
+});
+
+/** Places taken in a lane. */
+export async function inFlightOf(ledger: Ledger, lane: Lane): Promise<number> {
+  const [state] = await ledger.laneStates([lane]);
+  return state?.inFlight ?? 0;
+}
+
+/** How an advance ended: why leave was refused, where it was. */
+export const endOf = (advance: Awaited<ReturnType<Ledger["advance"]>>): string =>
+  advance.kind === "refused" ? advance.refusal.kind : advance.kind;
 
 let tasks = 0;
 

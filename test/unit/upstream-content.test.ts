@@ -17,6 +17,8 @@ const file = someMp4();
 const video = { "content-type": "video/mp4" };
 const key = "sk-secret";
 
+const aTask = { id: "t", object: "video", created_at: 1_763_800_000 };
+
 const bytesOf = async (content: Content): Promise<Buffer> => {
   if (content.kind !== "bytes") throw new Error(JSON.stringify(content));
   return buffer(content.body);
@@ -40,6 +42,25 @@ describe("the bytes", () => {
     const content = await upstream.content("t");
     expect(content).not.toHaveProperty("totalBytes");
     expect(await bytesOf(content)).toEqual(file);
+  });
+
+  test("come where neither a length nor chunks say where they end", async () => {
+    const head = "HTTP/1.1 200 OK\r\ncontent-type: video/mp4\r\n\r\n";
+    const port = await aTcpServer(head + file.toString("latin1"));
+    const content = await openedUpstream({ url: `http://127.0.0.1:${port}/v1` }).content("t");
+    expect(content).not.toHaveProperty("totalBytes");
+    expect(await bytesOf(content)).toEqual(file);
+  });
+
+  test.each([
+    ["thumbnail", "image/webp", "RIFF\0\0\0\0WEBPVP8 "],
+    ["thumbnail", "image/png", "\x89PNG\r\n\x1a\n"],
+    ["spritesheet", "image/jpeg", "\xff\xd8\xff\xe0"],
+  ] as const)("of a %s as %s", async (variant, type, head) => {
+    const bytes = Buffer.concat([Buffer.from(head, "latin1"), Buffer.alloc(99)]);
+    const { upstream, seen } = await speaking(says(200, bytes, { "content-type": type }));
+    expect(await bytesOf(await upstream.content("t", { variant }))).toEqual(bytes);
+    expect(seen[0]?.path).toBe(`/v1/videos/t/content?variant=${variant}`);
   });
 
   test("may be shorter than what is looked at first", async () => {
@@ -139,6 +160,10 @@ describe("what is no video", () => {
     ["JSON error dressed as video", 200, ' {"error":{"message":"boom"}}', { kind: "not_video" }, video],
     ["JSON that is cut", 200, '{"url":"https', { kind: "not_video" }, { "content-type": "application/json" }],
     ["HTML", 200, "<!doctype html><title>Sign in</title>", { kind: "not_video" }],
+    ["JSON after a byte order mark", 200, '\uFEFF{"error":"boom"}', { kind: "not_video" }, video],
+    ["HTML after a byte order mark", 200, "\uFEFF<html>", { kind: "not_video" }, video],
+    ["JSON with code and message", 200, { code: "internal", message: "boom" }, { kind: "not_video" }, video],
+    ["JSON that is null", 200, "null", { kind: "not_video" }, { "content-type": "application/json" }],
     ["HTML dressed as video", 200, "\n <html>", { kind: "not_video" }, video],
     ["text", 200, "hello", { kind: "not_video" }, { "content-type": "text/plain" }],
     ["XML", 200, "<?xml version='1.0'?><Error/>", { kind: "not_video" }, { "content-type": "application/xml" }],
@@ -148,6 +173,13 @@ describe("what is no video", () => {
     ["JSON: still processing", 200, { error: "still processing" }, { kind: "not_ready" }],
     ["JSON: a task that runs", 200, { id: "t", object: "video", status: "in_progress" }, { kind: "not_ready" }],
     ["400: not completed", 400, { error: { message: "Task is not completed" } }, { kind: "not_ready", status: 400 }],
+    ["400: a task that waits", 400, { ...aTask, status: "queued" }, { kind: "not_ready", status: 400 }],
+    ["404: a task that runs", 404, { ...aTask, status: "in_progress" }, { kind: "not_ready", status: 404 }],
+    ["400: an expired task", 400, { ...aTask, status: "expired" }, { kind: "expired" }],
+    ["404: a failed task", 404, { ...aTask, status: "failed" }, { kind: "not_ready" }],
+    ["500: a task that runs", 500, { ...aTask, status: "in_progress" }, { kind: "missed" }],
+    ["404: a page", 404, "<h1>Not Found</h1>", { kind: "not_ready" }],
+    ["502: a page", 502, "<h1>Bad Gateway</h1>", { kind: "missed" }],
     ["JSON: expired", 200, { error: { message: "The video has expired." } }, { kind: "expired" }],
     ["JSON: an expired task", 200, { id: "t", object: "video", status: "expired" }, { kind: "expired" }],
     ["404: expired", 404, { error: { code: "video_expired", message: "x" } }, { kind: "expired" }],
@@ -201,6 +233,29 @@ describe("the way to the bytes", () => {
     expect(other.seen[0]?.headers.authorization).toBeUndefined();
   });
 
+  test("one to the same host's other port or the same port's other name is to another origin", async () => {
+    const otherPort = await cdn();
+    let elsewhere = otherPort.origin;
+    const { upstream, seen, origin } = await speaking(
+      (one, response, socket) =>
+        (one.path === "/a" ? says(200, file, video) : says(302, "", { location: `${elsewhere}/a` }))(
+          one,
+          response,
+          socket,
+        ),
+      { key },
+    );
+    expect(await bytesOf(await upstream.content("t"))).toEqual(file);
+    elsewhere = origin.replace("127.0.0.1", "localhost");
+    expect(await bytesOf(await upstream.content("t"))).toEqual(file);
+    expect(otherPort.seen.map((one) => one.headers.authorization)).toEqual([undefined]);
+    expect(seen.map((one) => [one.path, one.headers.host, one.headers.authorization !== undefined])).toEqual([
+      ["/v1/videos/t/content", new URL(origin).host, true],
+      ["/v1/videos/t/content", new URL(origin).host, true],
+      ["/a", new URL(elsewhere).host, false],
+    ]);
+  });
+
   test("one within the upstream keeps the key, and one that comes back from elsewhere does not", async () => {
     let back = "";
     const other = await cdn((seen, response, socket) => says(302, "", { location: back })(seen, response, socket));
@@ -236,7 +291,15 @@ describe("the way to the bytes", () => {
   const places = (url: string): unknown[] => [
     { url },
     { video_url: url },
+    { output_url: url },
     { output: { url } },
+    { output: url },
+    { meta_data: { url } },
+    { metadata: { url } },
+    { unsigned_urls: [url] },
+    { video: { url } },
+    { task: { video_url: url } },
+    { video_url: null, url: " ", output_url: ` ${url} ` },
     { data: { url } },
     { data: [{ url }] },
     { id: "t", object: "video", status: "completed", metadata: { url } },
@@ -258,6 +321,12 @@ describe("the way to the bytes", () => {
     const content = await upstream.content("t", { from: 10 });
     expect(content).toMatchObject({ kind: "bytes", from: 0, totalBytes: 5000, contentType: "video/mp4" });
     expect(await bytesOf(content)).toEqual(file);
+  });
+
+  test("a data: address to redirect to is the bytes", async () => {
+    const location = `DATA:video/mp4;base64,${encodeURIComponent(file.toString("base64"))}`;
+    const { upstream } = await speaking(says(302, "", { location }));
+    expect(await bytesOf(await upstream.content("t"))).toEqual(file);
   });
 
   test.each(["data:video/mp4;base64,", 'data:,{"a":1}', "data:text/html,<p>", "data:,%E0%A4%A", "data:nothing"])(

@@ -1,7 +1,7 @@
 import { createServer as createTcpServer, type AddressInfo } from "node:net";
 import type { CreateCall, CreateOutcome } from "@reelq/upstream";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { openedUpstream, says, type Seen, speaking } from "../support/scripted-upstream.ts";
+import { openedUpstream, says, type Script, type Seen, speaking } from "../support/scripted-upstream.ts";
 
 const aCall: CreateCall = { prompt: 'A cat\nwalks "home"', model: "sora-2", seconds: 15, size: "720x1280" };
 const accepted = { id: "video_1", object: "video", status: "queued" };
@@ -70,23 +70,136 @@ describe("a server that wants JSON", () => {
     ["SGLang without a file", 400, { detail: "input_reference file is required" }],
     ["a server that missed the prompt", 400, { error: { message: "prompt is required" } }],
   ];
-  test.each(refusals)("%s: is sent JSON, and from then on at once", async (_name, status, refusal) => {
+  test.each(refusals)("%s: is sent JSON by the next create, and from then on", async (_name, status, refusal) => {
     const { upstream, seen } = await speaking((one, response, socket) =>
       (isJson(one) ? says(200, accepted) : says(status, refusal))(one, response, socket),
     );
+    expect(await upstream.create(aCall)).toEqual({
+      kind: "reformat",
+      reason: expect.stringMatching(new RegExp(`^HTTP ${status} `)),
+    });
+    expect(seen).toHaveLength(1);
     expect(await upstream.create(aCall)).toMatchObject({ kind: "accepted", task: { id: "video_1" } });
     expect(await upstream.create(aCall)).toMatchObject({ kind: "accepted" });
     expect(seen.map(isJson)).toEqual([false, true, true]);
   });
 
-  test("is not what a server is taken for that refuses both forms", async () => {
-    const refusal = { error: { message: "The prompt must not be JSON", code: "bad_prompt" } };
+  test("is told apart for creates with an image", async () => {
+    const { upstream, seen } = await speaking((one, response, socket) => {
+      const isTaken = isJson(one) !== one.body.includes("input_reference");
+      (isTaken ? says(200, accepted) : says(415, {}))(one, response, socket);
+    });
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "reformat" });
+    expect(await upstream.create({ ...aCall, reference: image })).toMatchObject({ kind: "accepted" });
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "accepted" });
+    expect(seen.map(isJson)).toEqual([false, false, true]);
+  });
+
+  test("turns the form over once, however many creates were in the air", async () => {
+    const many = 6;
+    const inTheAir: (() => void)[] = [];
+    const { upstream, seen } = await speaking((one, response, socket) => {
+      if (isJson(one)) return says(200, accepted)(one, response, socket);
+      inTheAir.push(() => says(415, {})(one, response, socket));
+      if (inTheAir.length === many) for (const answer of inTheAir) answer();
+    });
+    const together = async (): Promise<string[]> =>
+      (await Promise.all(Array.from({ length: many }, () => upstream.create(aCall)))).map(({ kind }) => kind);
+    expect(new Set(await together())).toEqual(new Set(["reformat"]));
+    expect(new Set(await together())).toEqual(new Set(["accepted"]));
+    expect(seen.filter(isJson)).toHaveLength(many);
+  });
+
+  /** Two creates in the air as multipart; the first is refused unread, the second is answered when it is told to be. */
+  async function withOneLate(lateAnswer: Script) {
+    const answers: ((script: Script) => void)[] = [];
+    const arrived = Promise.withResolvers<void>();
+    const server = await speaking((one, response, socket) => {
+      if (isJson(one) || answers.length === 2) return says(200, accepted)(one, response, socket);
+      answers.push((script) => script(one, response, socket));
+      if (answers.length === 2) arrived.resolve();
+    });
+    const both = [server.upstream.create(aCall), server.upstream.create(aCall)];
+    await arrived.promise;
+    answers[0]?.(says(415, {}));
+    expect((await Promise.race(both)).kind).toBe("reformat");
+    const late = async (): Promise<CreateOutcome[]> => {
+      answers[1]?.(lateAnswer);
+      return Promise.all(both);
+    };
+    return { ...server, late };
+  }
+
+  test.each([
+    ["a refusal", says(415, {}), "reformat"],
+    ["a task", says(200, accepted), "accepted"],
+  ])("keeps the form that was accepted first, whatever comes late: %s", async (_name, answer, kind) => {
+    const { upstream, seen, late } = await withOneLate(answer);
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "accepted" });
+    expect((await late()).map((outcome) => outcome.kind).sort()).toEqual(["reformat", kind].sort());
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "accepted" });
+    expect(seen.map(isJson)).toEqual([false, false, true, true]);
+  });
+
+  test("goes back to the form that was accepted after all", async () => {
+    const { upstream, seen, late } = await withOneLate(says(200, accepted));
+    expect((await late()).map(({ kind }) => kind).sort()).toEqual(["accepted", "reformat"]);
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "accepted" });
+    expect(seen.map(isJson)).toEqual([false, false, false]);
+  });
+
+  test("refuses at once in the form that it has accepted before", async () => {
     const { upstream, seen } = await speaking((one, response, socket) =>
-      (isJson(one) ? says(415, {}) : says(400, refusal))(one, response, socket),
+      (seen.length === 1 ? says(200, accepted) : says(400, fault("bad_prompt", "Not JSON enough")))(
+        one,
+        response,
+        socket,
+      ),
     );
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "accepted" });
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "refused", code: "bad_prompt" });
+    expect(seen.map(isJson)).toEqual([false, false]);
+  });
+
+  test("is not what a server is taken for that refuses both forms: the first refusal stands", async () => {
+    const { upstream, seen } = await speaking((one, response, socket) =>
+      (isJson(one) ? says(415, {}) : says(400, fault("bad_prompt", "The prompt must not be JSON")))(
+        one,
+        response,
+        socket,
+      ),
+    );
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "reformat" });
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "refused", code: "bad_prompt" });
+    // Each form is tried in turn, so that a server that is mended is found.
     expect(await upstream.create(aCall)).toMatchObject({ kind: "refused", code: "bad_prompt" });
     expect(await upstream.create(aCall)).toMatchObject({ kind: "refused", code: "bad_prompt" });
     expect(seen.map(isJson)).toEqual([false, true, false, true]);
+  });
+
+  test("is found out again where it only seemed to want JSON", async () => {
+    const replies = [
+      says(400, fault(null, "The storyboard is no JSON")),
+      says(422, fault("bad_prompt", "The storyboard is empty")),
+      says(415, {}),
+      says(200, accepted),
+    ];
+    const { upstream, seen } = await speaking((one, response, socket) =>
+      replies[seen.length - 1]?.(one, response, socket),
+    );
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "reformat" });
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "refused", code: "bad_prompt" });
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "reformat" });
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "accepted" });
+    expect(seen.map(isJson)).toEqual([false, true, true, false]);
+  });
+
+  test("is sent a remix once, as JSON, however it refuses", async () => {
+    const { upstream, seen } = await speaking(says(415, {}));
+    const remix = { ...aCall, remixOf: "video_1" };
+    expect(await upstream.create(remix)).toMatchObject({ kind: "refused", code: "http_415" });
+    expect(await upstream.create(remix)).toMatchObject({ kind: "refused", code: "http_415" });
+    expect(seen.map(isJson)).toEqual([true, true]);
   });
 
   test.each([
@@ -118,6 +231,7 @@ describe("what a reply means", () => {
       accepted,
       { kind: "accepted", task: { id: "video_1", state: "waiting", word: "queued", wordKnown: true } },
     ],
+    ["202 with an id and a status", 202, { id: "v", status: "pending" }, { kind: "accepted", task: { id: "v" } }],
     ["202 with an id alone", 202, { id: 7 }, { kind: "accepted", task: { id: "7", state: "running" } }],
     ["201 with task_id", 201, { task_id: "t" }, { kind: "accepted", task: { id: "t" } }],
     [
@@ -132,6 +246,14 @@ describe("what a reply means", () => {
       { ...accepted, status: "failed", error: { code: 500, message: "OOM" } },
       { kind: "accepted", task: { state: "failed", error: { code: "500", message: "OOM" } } },
     ],
+    [
+      "a failed task with a 400",
+      400,
+      { ...accepted, status: "failed" },
+      { kind: "accepted", task: { state: "failed" } },
+    ],
+    ["a queued task with a 503", 503, accepted, { kind: "accepted", task: { id: "video_1", state: "waiting" } }],
+    ["an id that no path can hold", 200, { ...accepted, id: ".." }, { kind: "in_doubt" }],
     ["200 without an id", 200, { status: "queued" }, { kind: "in_doubt" }],
     ["200 with an empty id", 200, { id: " ", status: "queued" }, { kind: "in_doubt" }],
     ["200 with an error", 200, fault("moderation_blocked", "no"), { kind: "in_doubt" }],
@@ -172,6 +294,7 @@ describe("what a reply means", () => {
     ],
     ["400 of a billing limit", 400, fault("billing_hard_limit_reached", "Billing hard limit"), { kind: "account" }],
     ["401", 401, fault("invalid_api_key", "Wrong key"), { kind: "account", code: "invalid_api_key" }],
+    ["429 of a spent quota in a detail", 429, { detail: { code: "insufficient_quota" } }, { kind: "account" }],
     ["402", 402, "", { kind: "account", code: "http_402" }],
     ["403", 403, "<h1>Forbidden</h1>", { kind: "account" }],
     ["403 of moderation", 403, fault("content_policy_violation", "no"), { kind: "refused", moderated: true }],
@@ -198,6 +321,13 @@ describe("what a reply means", () => {
     ["400 in plain text", 400, "nope", { kind: "refused", code: "http_400" }],
     ["404", 404, { detail: "Not Found" }, { kind: "refused", message: "HTTP 404 Not Found" }],
     ["405", 405, "", { kind: "refused" }],
+    [
+      "404 HTML",
+      404,
+      "<title>404 Not Found</title>",
+      { kind: "refused", message: "HTTP 404 Not Found: 404 Not Found" },
+    ],
+    ["400 empty", 400, "", { kind: "refused", code: "http_400", message: "HTTP 400 Bad Request" }],
     ["409", 409, fault("model_locked", "Locked"), { kind: "refused" }],
     ["409 of a duplicate", 409, fault("duplicate_request", "Already submitted"), { kind: "in_doubt" }],
     ["413", 413, "", { kind: "refused" }],
@@ -227,6 +357,33 @@ describe("what a reply means", () => {
     expect(seen).toHaveLength(1);
   });
 
+  const shapes: [string, unknown, string, string][] = [
+    ["error: message, type and code", fault("bad_size", "No", "invalid_request_error"), "bad_size", "bad_size: No"],
+    ["error: message and type", fault(null, "No", "invalid_request_error"), "invalid_request_error", ": No"],
+    ["error: a number as code", { error: { code: 1013, message: "No" } }, "1013", "1013: No"],
+    ["error: a sentence", { error: "No" }, "http_400", "HTTP 400 Bad Request: No"],
+    ["errors: a list", { errors: [{ code: "bad_size", message: "No" }] }, "bad_size", "bad_size: No"],
+    ["detail: a sentence", { detail: "No" }, "http_400", "HTTP 400 Bad Request: No"],
+    ["detail: an object", { detail: { message: "No" } }, "http_400", "HTTP 400 Bad Request: No"],
+    ["detail: an object with a code", { detail: { code: "bad_size", message: "No" } }, "bad_size", "bad_size: No"],
+    ["detail: an error", { detail: { error: { code: "bad_size", message: "No" } } }, "bad_size", "bad_size: No"],
+    ["detail: FastAPI's list", { detail: [{ loc: ["body", "size"], msg: "No" }] }, "http_400", ": body.size: No"],
+    ["code and message", { code: "bad_size", message: "No" }, "bad_size", "bad_size: No"],
+    ["code 0 and msg", { code: 0, msg: "No" }, "0", "0: No"],
+    ["success and message", { success: false, message: "No" }, "http_400", "HTTP 400 Bad Request: No"],
+    ["an error within an error", { error: { error: { code: "bad_size", message: "No" } } }, "bad_size", "bad_size: No"],
+    ["a page", "<html><head><title>No</title></head></html>", "http_400", "HTTP 400 Bad Request: No"],
+    ["a page without a title", "<style>p{}</style><p>No</p>", "http_400", "HTTP 400 Bad Request: No"],
+    ["a text", "No", "http_400", "HTTP 400 Bad Request: No"],
+    ["nothing", "", "http_400", "HTTP 400 Bad Request"],
+  ];
+  test.each(shapes)("what a refusal says as %s", async (_name, body, code, words) => {
+    const { upstream } = await speaking(says(400, body));
+    const outcome = await upstream.create(aCall);
+    expect(outcome).toMatchObject({ kind: "refused", code });
+    expect(outcome.kind === "refused" && outcome.message).toMatch(new RegExp(`${words}$`));
+  });
+
   test("a 64-bit id keeps all its digits", async () => {
     const { upstream } = await speaking(says(200, '{"id":1234567890123456789,"status":"queued"}'));
     expect(await upstream.create(aCall)).toMatchObject({ task: { id: "1234567890123456789" } });
@@ -237,6 +394,60 @@ describe("what a reply means", () => {
     const body = gzipSync(`\uFEFF ${JSON.stringify(accepted)}`);
     const { upstream } = await speaking(says(200, body, { "content-type": "text/plain", "content-encoding": "gzip" }));
     expect(await upstream.create(aCall)).toMatchObject({ kind: "accepted", task: { id: "video_1" } });
+  });
+});
+
+describe("whether a throttle is of the tasks that run at once", () => {
+  const throttles: [string, number, unknown, boolean][] = [
+    ["too_many_running_tasks", 429, fault("too_many_running_tasks", "Wait"), true],
+    ["concurrency_limit_exceeded", 429, fault("concurrency_limit_exceeded", "Wait"), true],
+    ["the same as a type, with a 503", 503, fault(null, "Wait", "concurrency_limit_exceeded"), true],
+    ["Too many running tasks", 429, fault(null, "Too many running tasks"), true],
+    ["the same with a 400", 400, { detail: "Too many running tasks" }, true],
+    ["too many concurrent requests", 429, { message: "too many concurrent requests" }, true],
+    ["too many concurrent generations", 429, fault("rate_limit_exceeded", "Too many concurrent generations."), true],
+    ["too many concurrent jobs", 429, fault(null, "You have too many concurrent jobs"), true],
+    ["maximum number of concurrent", 429, fault(null, "The maximum number of concurrent tasks is 3"), true],
+    ["the same with a 403", 403, fault(null, "Maximum number of concurrent jobs reached"), true],
+    ["concurrency limit", 429, "Concurrency limit of 2 reached", true],
+    ["limit of concurrency", 429, fault(null, "Limit for concurrent requests"), true],
+    ["rate_limit_exceeded", 429, fault("rate_limit_exceeded", "Rate limit reached for sora-2"), false],
+    ["too many requests", 429, fault("too_many_requests", "Too many requests"), false],
+    ["requests a minute", 429, fault(null, "Limit of 25 requests per minute"), false],
+    ["an overload", 503, fault("server_overloaded", "Busy"), false],
+    ["nothing", 429, "", false],
+  ];
+  test.each(throttles)("%s", async (_name, status, body, crowded) => {
+    const { upstream } = await speaking(says(status, body));
+    expect(await upstream.create(aCall)).toMatchObject({ kind: "throttled", crowded });
+  });
+});
+
+describe("how long an account's requests are used up", () => {
+  const now = Date.UTC(2026, 10, 22, 12);
+  const none = { "x-ratelimit-remaining-requests": "0" };
+  const heads: [string, Record<string, string>, number | undefined][] = [
+    ["until the requests come back", { ...none, "x-ratelimit-reset-requests": "6m0s" }, 360_000],
+    ["by the plain names", { "x-ratelimit-remaining": " 0 ", "x-ratelimit-reset": "12" }, 12_000],
+    ["by the standard's names", { "ratelimit-remaining": "0", "ratelimit-reset": "12" }, 12_000],
+    ["by a name of each kind", { ...none, "x-ratelimit-reset": String(now / 1000 + 7) }, 7000],
+    ["an hour at most", { ...none, "x-ratelimit-reset-requests": "2h" }, 3_600_000],
+    [
+      "not while there are more",
+      { "x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "9" },
+      undefined,
+    ],
+    ["not for tokens", { "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "9" }, undefined],
+    ["not without a limit", { "x-ratelimit-remaining": "-1", "x-ratelimit-reset": "9" }, undefined],
+    ["not for a time that has passed", { ...none, "x-ratelimit-reset": String(now / 1000 - 7) }, undefined],
+    ["not without a time", none, undefined],
+    ["not by nonsense", { "x-ratelimit-remaining": "", "x-ratelimit-reset": "9" }, undefined],
+    ["not by a nonsensical time", { ...none, "x-ratelimit-reset-requests": "soon 5" }, undefined],
+  ];
+  test.each(heads)("%s", async (_name, headers, restMs) => {
+    const { upstream } = await speaking(says(200, accepted, headers), { now: () => now });
+    const outcome = await upstream.create(aCall);
+    expect(outcome.kind === "accepted" && outcome.restMs).toBe(restMs);
   });
 });
 
@@ -253,6 +464,40 @@ describe("how long to wait after a 429", () => {
     ["20ms", { "x-ratelimit-reset-requests": "20ms" }, {}, 20],
     ["plain seconds", { "x-ratelimit-reset-requests": "12" }, {}, 12_000],
     ["a time in Unix seconds", { "x-ratelimit-reset-requests": String(now / 1000 + 7) }, {}, 7000],
+    ["hours, minutes and a fraction", { "x-ratelimit-reset-requests": "0h1m2.5s" }, {}, 62_500],
+    ["microseconds, to the next millisecond", { "x-ratelimit-reset-requests": "1500us" }, {}, 2],
+    ["a time in Unix milliseconds", { "x-ratelimit-reset-requests": String(now + 7000) }, {}, 7000],
+    ["a time in ISO 8601", { "x-ratelimit-reset-requests": new Date(now + 7000).toISOString() }, {}, 7000],
+    ["requests before all else", { "x-ratelimit-reset-requests": "1s", "x-ratelimit-reset-tokens": "9s" }, {}, 1000],
+    ["the largest of the others", { "x-ratelimit-reset-a": "2s", "x-ratelimit-reset-b": "9s" }, {}, 9000],
+    ["the others without nonsense", { "x-ratelimit-reset-a": "2s", "x-ratelimit-reset-b": "never" }, {}, 2000],
+    ["x-ratelimit-reset", { "x-ratelimit-reset": String(now / 1000 + 7) }, {}, 7000],
+    ["ratelimit-reset", { "ratelimit-reset": "7" }, {}, 7000],
+    ["Retry-After before a limit's reset", { "retry-after": "3", "x-ratelimit-reset-requests": "9s" }, {}, 3000],
+    ["the body before a limit's reset", { "x-ratelimit-reset-requests": "9s" }, { retry_after: 3 }, 3000],
+    ["Retry-After as a duration", { "retry-after": "1m" }, {}, 60_000],
+    ["Retry-After as Unix seconds", { "retry-after": String(now / 1000 + 7) }, {}, 7000],
+    ["a date in the old form", { "retry-after": "Sun Nov 22 12:00:09 2026" }, {}, 9000],
+    ["a reset that has passed", { "x-ratelimit-reset": String(now / 1000 - 7) }, {}, 0],
+    ["below zero", { "retry-after": "-5" }, {}, 0],
+    ["a number without end", { "retry-after": "9".repeat(400) }, {}, 3_600_000],
+    ["not what only begins with a number", { "retry-after": "5 apples" }, {}, undefined],
+    ["not a date in a sentence", { "retry-after": "try in May 5" }, {}, undefined],
+    ["not NaN", { "retry-after": "NaN", "x-ratelimit-reset": "Infinity" }, {}, undefined],
+    ["what can be read, past what cannot", { "retry-after": "soon", "ratelimit-reset": "7" }, {}, 7000],
+    ["retry_after_ms in the body", {}, { retry_after_ms: 1500, retry_after: 9 }, 1500],
+    ["retry_after as a duration", {}, { error: { retry_after: "2.5s" } }, 2500],
+    ["retryAfter in the error", {}, { error: { retryAfter: 4 } }, 4000],
+    ["in the error's details", {}, { error: { details: { retry_after: 4 } } }, 4000],
+    ["in the error's metadata", {}, { error: { metadata: { retry_after_ms: 4000 } } }, 4000],
+    ["in Google's list of details", {}, { error: { details: [{ reason: "x" }, { retryDelay: "34s" }] } }, 34_000],
+    ["below zero in the body", {}, { retry_after: -4 }, 0],
+    [
+      "nonsense in the body",
+      {},
+      { error: { retry_after: { seconds: 4 }, details: "4" }, retry_after: null },
+      undefined,
+    ],
     ["retry_after in the error", {}, { error: { message: "slow", retry_after: 4 } }, 4000],
     ["retryAfter in the body", {}, { retryAfter: "4" }, 4000],
     ["more than an hour", { "retry-after": "86400" }, {}, 3_600_000],

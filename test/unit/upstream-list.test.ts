@@ -39,6 +39,27 @@ describe("the upstream's own list", () => {
     expect(await upstream.list({ limit: 3 })).toMatchObject({ hasMore: false });
   });
 
+  test.each([
+    [true, true],
+    ["True ", true],
+    ["false", false],
+    [1, false],
+    [null, false],
+  ])("has more where it says %j: %j", async (said, hasMore) => {
+    const { upstream } = await speaking(says(200, { data: [one, two], has_more: said }));
+    expect(await upstream.list({ limit: 50 })).toMatchObject({ hasMore });
+  });
+
+  test.each([null, {}, "", ".."])("goes on after its last task where last_id is %j", async (last_id) => {
+    const { upstream } = await speaking(says(200, { data: [one, two], last_id }));
+    expect(await upstream.list()).toMatchObject({ lastId: "video_2" });
+  });
+
+  test("after a byte order mark", async () => {
+    const { upstream } = await speaking(says(200, `\uFEFF${JSON.stringify({ data: [one] })}`));
+    expect(await upstream.list()).toMatchObject({ kind: "page", tasks: [{ id: "video_1" }] });
+  });
+
   test("may be empty", async () => {
     const { upstream } = await speaking(says(200, { data: [], has_more: false }));
     expect(await upstream.list()).toEqual({ kind: "page", tasks: [], hasMore: false });
@@ -49,7 +70,12 @@ describe("the upstream's own list", () => {
     ["405", 405, "", "no_list"],
     ["501", 501, "", "no_list"],
     ["400", 400, {}, "no_list"],
+    ["422", 422, { detail: [] }, "no_list"],
+    ["410", 410, {}, "no_list"],
     ["HTML", 200, "<h1>Hi</h1>", "no_list"],
+    ["HTML with a 404", 404, "<h1>Hi</h1>", "no_list"],
+    ["nothing", 200, "", "no_list"],
+    ["an entry whose id no path can hold", 200, { data: [{ ...one, id: ".." }] }, "no_list"],
     ["another shape", 200, { models: [] }, "no_list"],
     ["an entry without an id, which might be any task", 200, { data: [one, { status: "queued" }] }, "no_list"],
     ["entries that are no objects", 200, { data: [one, null] }, "no_list"],
@@ -80,7 +106,28 @@ describe("a delete", () => {
   });
 
   test.each([
+    [200, { id: "v" }],
+    [200, { deleted: true, error: null }],
+    [202, {}],
+    [204, ""],
+  ])("is true after %j %j", async (status, body) => {
+    const { upstream } = await speaking(says(status, body));
+    expect(await upstream.remove("v")).toBe(true);
+  });
+
+  test("is false where the reply broke off", async () => {
+    const { upstream } = await speaking((_seen, response, socket) => {
+      response.writeHead(200, { "content-length": 99 });
+      response.write(" ", () => socket.destroy());
+    });
+    expect(await upstream.remove("v")).toBe(false);
+  });
+
+  test.each([
     [200, { deleted: false }],
+    [200, { error: "no" }],
+    [200, "<h1>Hello</h1>"],
+    [302, ""],
     [404, {}],
     [405, ""],
     [500, {}],

@@ -1,4 +1,12 @@
-import { defaultPrefix, openEngine, openPerson, openProducer, openStorage, prefixOption } from "@reelq/engine";
+import {
+  defaultPrefix,
+  type Engine,
+  openEngine,
+  openPerson,
+  openProducer,
+  openStorage,
+  prefixOption,
+} from "@reelq/engine";
 import { awsOf, checkHealth, openLogger, openShutdown, readCommandLine, SettingsError } from "@reelq/service";
 import { readApiEnvironment } from "./env.ts";
 import { startApi } from "./server.ts";
@@ -27,7 +35,10 @@ async function main(): Promise<void> {
     producer,
     person: openPerson(engine, producer),
     keys: env.apiKeys,
-    health: () => checkHealth({ redis: () => engine.ping(), storage: () => storage.probe() }),
+    health: async () => {
+      const health = await checkHealth({ redis: () => engine.ping(), storage: () => storage.probe() });
+      return { ...health, upstreams: health.checks["redis"]?.ok ? await upstreamsOf(engine) : {} };
+    },
     host: env.host,
     port: env.port,
     onError: (error, request) => log.error({ err: error, ...request }, "a call failed"),
@@ -35,6 +46,17 @@ async function main(): Promise<void> {
   shutdown.onShutdown("http", () => api.close(closeWithinMs));
   log.info({ url: api.url, board: `${api.url}/board` }, "ready");
   process.send?.({ ready: true, url: api.url });
+}
+
+/** An upstream that cannot be reached does not make the API unready: what it accepts is durable, and waits. */
+async function upstreamsOf({ fleet, ledger }: Engine) {
+  const breakers = await ledger.breakers(Object.keys(fleet.upstreams));
+  return Object.fromEntries(
+    breakers.map(({ upstream, state, why, waitMs }) => [
+      upstream,
+      state === "closed" ? { breaker: state } : { breaker: state, why, seconds: Math.ceil(waitMs / 1000) },
+    ]),
+  );
 }
 
 function asStartFailure(error: unknown): { exitCode: number; message: string } {

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Engine, Person, Producer } from "@reelq/engine";
+import { type Engine, openExplainer, type Person, type Producer } from "@reelq/engine";
 import express, { type Express } from "express";
 import { requireKey } from "./caller.ts";
 import { replyWithProblem, unknownRoute } from "./problem-reply.ts";
@@ -49,7 +49,11 @@ function openApp({ engine, producer, person, keys, health, onError }: Omit<ApiOp
   const guard = requireKey(keys);
   app.use("/board", guard.browser, boardRouter(engine));
   app.use("/metrics", guard.bearer, metricsRouter(engine));
-  app.use("/v1/videos", guard.bearer, videosRouter(producer, person, engine.storage));
+  app.use(
+    "/v1/videos",
+    guard.bearer,
+    videosRouter({ producer, person, explain: openExplainer(engine), storage: engine.storage }),
+  );
   app.get("/", (_request, response) => {
     response.redirect(302, "/board");
   });

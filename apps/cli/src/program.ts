@@ -1,10 +1,11 @@
 import type { Environment } from "@reelq/service";
 import { openClient } from "@reelq/sdk";
 import { Command } from "commander";
-import { addAppCommands, addAudit } from "./commands/app.ts";
+import { addAppCommands, addAudit, addDoctor } from "./commands/app.ts";
 import { addCancel } from "./commands/cancel.ts";
 import { addCreate } from "./commands/create.ts";
 import { addDemo } from "./commands/demo.ts";
+import { addExplain } from "./commands/explain.ts";
 import { addList } from "./commands/list.ts";
 import { addResolve } from "./commands/resolve.ts";
 import { addRetry } from "./commands/retry.ts";
@@ -29,9 +30,11 @@ export function openProgram(env: Environment): Command {
   addDemo(program, env);
   addAppCommands(program, env);
   addAudit(program, env);
+  addDoctor(program, env);
   addCreate(program, client);
   addList(program, client);
   addShow(program, client);
+  addExplain(program, client);
   addWait(program, client);
   addCancel(program, client);
   addRetry(program, client);

@@ -7,9 +7,12 @@ export interface Arguments {
   readonly prefix: string;
   /** Set: prove the ledger's invariants instead of working. */
   readonly auditing: "look" | "mend" | undefined;
+  /** Set: examine settings and neighbours instead of working, and say so for people or as JSON. */
+  readonly examining: "page" | "json" | undefined;
 }
 
 const auditWords = ["look", "mend"];
+const doctorWords = ["page", "json"];
 
 /**
  * What the worker was started with.
@@ -25,12 +28,19 @@ export function readArguments(): Arguments {
       help: "prove the ledger's invariants instead, and end",
       judge: refuseAudit,
     },
+    {
+      name: "doctor",
+      value: doctorWords.join("|"),
+      help: "examine settings, Redis, storage and upstreams instead, and end",
+      judge: refuseDoctor,
+    },
     prefixOption,
   ]);
   return {
     stages: given["stages"] === undefined ? stageNames : (namesIn(given["stages"]) as StageName[]),
     prefix: given["prefix"] ?? defaultPrefix,
     auditing: given["audit"] as Arguments["auditing"],
+    examining: given["doctor"] as Arguments["examining"],
   };
 }
 
@@ -43,3 +53,6 @@ function refuseStages(text: string): string | undefined {
 
 const refuseAudit = (word: string): string | undefined =>
   auditWords.includes(word) ? undefined : `--audit: "${word}" must be ${auditWords.join(" or ")}.`;
+
+const refuseDoctor = (word: string): string | undefined =>
+  doctorWords.includes(word) ? undefined : `--doctor: "${word}" must be ${doctorWords.join(" or ")}.`;

@@ -29,6 +29,10 @@ export function logFacts(facts: Facts, log: Logger): void {
       "the account refuses; nothing passes until a person acts",
     ),
   );
+  on("breaker", ({ upstream, change, why }) => {
+    if (change === "closed") log.info({ upstream }, "the upstream answers again; its breaker is closed");
+    else log.warn({ upstream, why }, `nothing is sent to the upstream for a while; its breaker ${change}`);
+  });
   on("unknownWord", ({ video, word }) =>
     log.warn({ ...about(video), word }, "a status word nobody knows; taken for running"),
   );

@@ -5,6 +5,7 @@ import { awsOf, openLogger, openShutdown, SettingsError } from "@reelq/service";
 import { openUpstream } from "@reelq/upstream";
 import { printAudit } from "./audit.ts";
 import { readArguments } from "./arguments.ts";
+import { printExamination } from "./doctor.ts";
 import { readWorkerEnvironment } from "./env.ts";
 import { logFacts } from "./log-facts.ts";
 
@@ -18,10 +19,14 @@ await main().catch((error: unknown) => {
 });
 
 async function main(): Promise<void> {
-  const { stages, prefix, auditing } = readArguments();
+  const { stages, prefix, auditing, examining } = readArguments();
   const env = readWorkerEnvironment(process.env);
-  const log = openLogger({ name: "worker", level: env.logLevel });
+  const log = openLogger({ name: "worker", level: examining === undefined ? env.logLevel : "silent" });
   const shutdown = openShutdown({ log });
+  if (examining !== undefined) {
+    const isWell = await printExamination(env, prefix, examining, (text) => process.stdout.write(text));
+    return shutdown.begin("the examination is done", isWell ? 0 : 1);
+  }
   const storage = openStorage(env.storageUrl, awsOf(env));
   const engine = openEngine({
     redisUrl: env.redisUrl,

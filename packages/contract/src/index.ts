@@ -1,3 +1,4 @@
+export type { ExplanationBody } from "./explanation.ts";
 export {
   type ErrorBody,
   errorBody,

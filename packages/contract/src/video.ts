@@ -44,6 +44,8 @@ const taskSchema = z.object({
   completedAt: atSchema.optional(),
   /** When the upstream deletes its file; absent: it did not say. */
   expiresAt: atSchema.optional(),
+  /** When it is taken to do so where it did not say: by the upstream's `retentionSeconds`. */
+  assumedExpiresAt: atSchema.optional(),
   /** Where the upstream says the bytes are, if not at its content call. */
   contentUrl: z.string().optional(),
 });
@@ -79,6 +81,10 @@ const looksSchema = z.object({
   count: z.number().int().nonnegative(),
   /** Missed looks in a row. */
   missed: z.number().int().nonnegative(),
+  /** The last look that found it running. */
+  lastAt: atSchema.optional(),
+  /** Of some looks: the render's age in ms, and the progress reported then. */
+  readings: z.array(z.tuple([z.number().nonnegative(), z.number().min(0).max(100)])).optional(),
   /** The first 404 of an unbroken run of them, and how many there were. */
   notFoundSince: atSchema.optional(),
   notFound: z.number().int().nonnegative(),

@@ -79,6 +79,8 @@ async function auditIndexes(video: Video, engine: Engine, mend: boolean): Promis
     ...statuses.map((one) => [keys.status(one), one === status, 0, `the index of ${one} videos`] as const),
     [keys.due, !isFinal(status), video.dueAt, "the due times"],
     [keys.inFlight(video.lane), takesPlace(status), video.updatedAt, "its lane's places"],
+    [keys.accountInFlight(video.lane.upstream), takesPlace(status), video.updatedAt, "its account's places"],
+    [keys.waiting(video.lane), status === "queued", 0, "the queued videos of its lane"],
   ];
   const scores = await Promise.all(expected.map(([key]) => redis.zscore(key, id)));
   const wrong = expected.filter(([, isMember], index) => isMember !== (scores[index] !== null));
@@ -153,7 +155,14 @@ async function auditFile(video: Video, { storage }: Engine): Promise<Finding[]> 
 /** Ids in an index that the index of all videos does not know. */
 async function auditStrays({ redis, keys, fleet }: Engine, mend: boolean): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const key of [keys.due, keys.alarms, ...statuses.map(keys.status), ...fleet.lanes.map(keys.inFlight)]) {
+  const indexes = [
+    keys.due,
+    keys.alarms,
+    ...statuses.map(keys.status),
+    ...fleet.lanes.flatMap((lane) => [keys.inFlight(lane), keys.waiting(lane)]),
+    ...Object.keys(fleet.upstreams).map(keys.accountInFlight),
+  ];
+  for (const key of indexes) {
     const ids = await redis.zrange(key, "0", "-1");
     const known = ids.length > 0 ? await redis.zmscore(keys.videos, ...ids) : [];
     const strays = ids.filter((_, index) => known[index] === null);

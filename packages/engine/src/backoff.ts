@@ -1,8 +1,5 @@
 import { type Dice, HOUR, MINUTE, SECOND } from "./clock.ts";
 
-/** Until reelq has learned it: how long a render of an unknown model takes. */
-const unknownRenderMs = 3 * MINUTE;
-
 /** Spread of every delay, so that a thousand videos accepted at once are not looked at at once. */
 const jitter = 0.2;
 
@@ -10,47 +7,9 @@ const clamp = (value: number, low: number, high: number): number => Math.min(Mat
 
 const jittered = (delayMs: number, dice: Dice): number => Math.round(delayMs * (1 - jitter / 2 + jitter * dice()));
 
-/**
- * How long to wait before the next look at a render, with nothing learned: the first look comes after a
- * small share of the typical render, because short clips finish early; each next one waits a part of the
- * age longer, so that lateness stays in proportion to the render, up to a cap.
- * @param typicalRenderSeconds of the model, from the catalogue
- */
-export function nextLookMs(
-  facts: {
-    readonly ageMs: number;
-    readonly looks: number;
-    readonly typicalRenderSeconds: number | undefined;
-    readonly progress: number | undefined;
-  },
-  dice: Dice,
-): number {
-  if (facts.ageMs > renderDeadlineMs(facts.typicalRenderSeconds)) return jittered(overdueLookMs, dice);
-  const typicalMs = facts.typicalRenderSeconds === undefined ? unknownRenderMs : facts.typicalRenderSeconds * SECOND;
-  const floorMs = clamp(typicalMs * 0.04, 250, 8 * SECOND);
-  const ceilingMs = clamp(typicalMs * 0.1, 500, 20 * SECOND);
-  if (facts.looks === 0) return jittered(floorMs, dice);
-  return jittered(clamp(remainingMs(facts) ?? facts.ageMs * 0.25, floorMs, ceilingMs), dice);
-}
-
 /** When a render is overdue: ten times what is typical, an hour at the least. Not an end: it is looked at all the same, slowly. */
 export const renderDeadlineMs = (typicalRenderSeconds: number | undefined): number =>
   Math.max(HOUR, 10 * (typicalRenderSeconds ?? 0) * SECOND);
-
-/** Between looks at an overdue render. */
-const overdueLookMs = 5 * MINUTE;
-
-/** What a reported progress promises, taken with care: stuck at 0 or at 99 it promises nothing. */
-function remainingMs({
-  ageMs,
-  progress,
-}: {
-  readonly ageMs: number;
-  readonly progress: number | undefined;
-}): number | undefined {
-  if (progress === undefined || progress < 5 || progress > 95) return undefined;
-  return ((ageMs * (100 - progress)) / progress) * 0.6;
-}
 
 /** A server may ask for patience; a file that expires in an hour has none. */
 const longestLookMs = 5 * MINUTE;

@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { Lane, Status, Video, VideoId } from "@reelq/contract";
+import type { BreakerChange } from "./advance.ts";
 import type { Alarm } from "./ledger.ts";
 
 /**
@@ -13,6 +14,8 @@ export interface FactMap {
   waited: [{ video: Video; note: string }];
   /** A lane gave no leave. */
   laneRested: [{ lane: Lane; reason: string; restMs: number }];
+  /** Nothing is sent to an upstream for a while, or again. */
+  breaker: [{ upstream: string; change: BreakerChange; why: string }];
   /** Videos wait in a lane that no configuration names any more: nobody will send them. */
   laneUnserved: [{ lane: Lane; video: VideoId }];
   /** Nothing passes at this account until a person acts. */

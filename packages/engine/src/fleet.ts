@@ -1,113 +1,86 @@
-import { type Catalogue, catalogueSchema, type Lane, nearestName, seedCatalogue } from "@reelq/contract";
-import { z } from "zod";
+import { type Catalogue, type Lane, seedCatalogue, type VideoRequest } from "@reelq/contract";
+import type { z } from "zod";
 import { SECOND } from "./clock.ts";
-import type { LaneLimits } from "./lane.ts";
-import { type Timings, timingsOf, timingsSchema } from "./timings.ts";
-
-const name = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "a name is letters, digits, dots, dashes and underscores");
-
-const upstreamSchema = z.strictObject({
-  /** Up to and with `/v1`. */
-  url: z.url({ protocol: /^https?$/, error: "must be an http or https URL up to and with /v1" }),
-  /** The bearer token. */
-  key: z.string().min(1).optional(),
-  /** The models it serves, all of the catalogue where left out; a map where its name for one differs. */
-  models: z.union([z.array(z.string()).min(1), z.record(z.string(), z.string().min(1))]).optional(),
-  /** What a create call is sent as. */
-  format: z.enum(["auto", "multipart", "json"]).optional(),
-  limits: z
-    .strictObject({
-      /** Tasks at once, for each model. */
-      inFlight: z.number().int().positive().optional(),
-      /** POSTs in any minute, for each model. */
-      requestsPerMinute: z.number().int().positive().optional(),
-      /** Status queries in any second, for the whole account. */
-      looksPerSecond: z.number().int().positive().optional(),
-    })
-    .optional(),
-  timeouts: z
-    .strictObject({
-      /** TCP and TLS. */
-      connectSeconds: z.number().positive().optional(),
-      /** A whole create: while it may last, a POST without a reply is not judged absent. */
-      createSeconds: z.number().positive().optional(),
-      /** A whole status query. */
-      lookSeconds: z.number().positive().optional(),
-      /** Between two chunks of a file. */
-      idleSeconds: z.number().positive().optional(),
-    })
-    .optional(),
-});
-type UpstreamEntry = z.infer<typeof upstreamSchema>;
-
-/** What `REELQ_CONFIG` says. */
-export const fleetSchema = z
-  .strictObject({
-    upstreams: z.record(name, upstreamSchema).default({}),
-    models: catalogueSchema.default({}),
-    timings: timingsSchema,
-  })
-  .superRefine(({ upstreams, models }, context) => {
-    const known = Object.keys({ ...seedCatalogue, ...models });
-    for (const [upstream, { models: served }] of Object.entries(upstreams)) {
-      for (const model of modelNames(served ?? [])) {
-        if (known.includes(model)) continue;
-        const meant = nearestName(model, known);
-        context.addIssue({
-          code: "custom",
-          path: ["upstreams", upstream, "models"],
-          message: `"${model}" is no known model; ${meant ? `did you mean "${meant}"?` : `known: ${known.join(", ")}; add it under models.`}`,
-        });
-      }
-    }
-  });
-export type FleetConfig = z.infer<typeof fleetSchema>;
+import { assumedLifeMs } from "./expiry.ts";
+import {
+  type Capability,
+  type FleetConfig,
+  fleetSchema,
+  type LimitSettings,
+  servedBy,
+  type UpstreamEntry,
+} from "./fleet-config.ts";
+import { isSameLane, type LaneLimits, type Limits } from "./lane.ts";
+import { type Timings, timingsOf } from "./timings.ts";
 
 /** The upstreams and models, and how they meet in lanes. */
 export interface Fleet {
   readonly catalogue: Catalogue;
   readonly upstreams: Readonly<Record<string, UpstreamEntry>>;
   readonly lanes: readonly Lane[];
-  /** The lane a new video of this model goes to. */
-  laneFor(model: string): Lane | undefined;
+  readonly timings: Timings;
+  /** The lanes of a model, in the order of the file. */
+  lanesOf(model: string): readonly Lane[];
+  /** The lanes of the models that may stand in for the one asked for, where they allow its length and size. */
+  equivalentsOf(request: Pick<VideoRequest, "model" | "seconds" | "size">): readonly Lane[];
   /** What the upstream calls the lane's model. */
   wireModel(lane: Lane): string;
-  readonly timings: Timings;
+  /** A lane's share of the videos that others could render too. */
+  weightOf(lane: Lane): number;
   limitsOf(lane: Lane): LaneLimits;
-  /** Status queries in a second; 0: no limit. */
-  looksPerSecond(upstream: string): number;
+  /** What was said of an upstream's ability; `auto`: it shows. */
+  capability(upstream: string, what: "list" | "range" | "remix"): Capability;
+  /** How long an upstream keeps a finished file where the task does not say, in ms. */
+  retentionMs(upstream: string): number;
 }
 
 export function openFleet(given: z.input<typeof fleetSchema>): Fleet {
   const config = fleetSchema.parse(given);
   const catalogue: Catalogue = { ...seedCatalogue, ...config.models };
-  const lanes = Object.entries(config.upstreams).flatMap(([upstream, { models }]) =>
-    modelNames(models ?? Object.keys(catalogue)).map((model) => ({ upstream, model })),
+  const served = Object.fromEntries(
+    Object.entries(config.upstreams).map(([upstream, entry]) => [upstream, servedBy(entry, catalogue)]),
   );
-  const served = new Set(lanes.map(({ model }) => model));
+  const lanes = Object.entries(served).flatMap(([upstream, models]) =>
+    Object.keys(models).map((model) => ({ upstream, model })),
+  );
+  const lanesOf = (model: string): readonly Lane[] => lanes.filter((lane) => lane.model === model);
   return {
     // A model that nobody serves cannot be asked for, once there are upstreams at all.
     catalogue:
       lanes.length === 0
         ? catalogue
-        : Object.fromEntries(Object.entries(catalogue).filter(([model]) => served.has(model))),
+        : Object.fromEntries(Object.entries(catalogue).filter(([model]) => lanesOf(model).length > 0)),
     upstreams: config.upstreams,
     timings: timingsOf(config.timings),
     lanes,
-    laneFor: (model) => lanes.find((lane) => lane.model === model),
-    wireModel: ({ upstream, model }) => {
-      const models = config.upstreams[upstream]?.models;
-      return models && !Array.isArray(models) ? (models[model] ?? model) : model;
+    lanesOf,
+    equivalentsOf: ({ model, seconds, size }) =>
+      (config.equivalents[model] ?? [])
+        .filter((other) => catalogue[other]?.seconds.includes(seconds) && catalogue[other].sizes.includes(size))
+        .flatMap(lanesOf),
+    wireModel: ({ upstream, model }) => served[upstream]?.[model]?.name ?? model,
+    weightOf: ({ upstream, model }) => served[upstream]?.[model]?.weight ?? config.upstreams[upstream]?.weight ?? 1,
+    limitsOf: ({ upstream, model }) => ({
+      lane: limitsFrom(served[upstream]?.[model]?.limits),
+      account: limitsFrom(config.upstreams[upstream]?.limits),
+    }),
+    capability: (upstream, what) => config.upstreams[upstream]?.capabilities?.[what] ?? "auto",
+    retentionMs: (upstream) => {
+      const { retentionSeconds } = config.upstreams[upstream] ?? {};
+      return retentionSeconds === undefined ? assumedLifeMs : retentionSeconds * SECOND;
     },
-    limitsOf: ({ upstream }) => {
-      const { inFlight = 0, requestsPerMinute = 0 } = config.upstreams[upstream]?.limits ?? {};
-      return { places: inFlight, perMinute: requestsPerMinute };
-    },
-    looksPerSecond: (upstream) => config.upstreams[upstream]?.limits?.looksPerSecond ?? 0,
   };
 }
+
+const limitsFrom = ({ inFlight, requestsPerMinute, looksPerSecond }: LimitSettings = {}): Limits => ({
+  inFlight: inFlight ?? 0,
+  perMinute: requestsPerMinute ?? 0,
+  looksPerSecond: looksPerSecond ?? 0,
+});
+
+/** Where a video that could be rendered in any of these lanes may go besides the one it is in. */
+export const othersThan = (lane: Lane, lanes: readonly Lane[]): readonly Lane[] =>
+  lanes.filter((other) => !isSameLane(other, lane));
 
 /** What `@reelq/upstream` is told of the time-outs of one. */
 export function timeoutsOf({ timeouts = {} }: UpstreamEntry) {
@@ -140,8 +113,3 @@ export function refuseUpstreams(config: FleetConfig, url: string | undefined): s
     return "There is no upstream: set UPSTREAM_URL, or name upstreams in the file of REELQ_CONFIG.";
   return undefined;
 }
-
-const modelNames = (models: readonly string[] | Readonly<Record<string, string>>): readonly string[] =>
-  Array.isArray(models) ? models : Object.keys(models);
-
-export const laneName = ({ upstream, model }: Lane): string => `${upstream}/${model}`;

@@ -2,23 +2,20 @@ export { audit, type AuditReport, type Finding } from "./audit.ts";
 export { type Clock, DAY, type Dice, HOUR, MINUTE, SECOND } from "./clock.ts";
 export { CorruptRecordError } from "./corrupt-record.ts";
 export { type Engine, type EngineOptions, openEngine } from "./engine.ts";
+export { type Explainer, type Explanation, openExplainer } from "./explain.ts";
 export { type FactMap, Facts, type StageName, stageNames } from "./facts.ts";
-export {
-  type Fleet,
-  type FleetConfig,
-  fleetSchema,
-  laneName,
-  openFleet,
-  refuseUpstreams,
-  timeoutsOf,
-  withSingleUpstream,
-} from "./fleet.ts";
+export { type Fleet, openFleet, refuseUpstreams, timeoutsOf, withSingleUpstream } from "./fleet.ts";
+export { type FleetConfig, fleetSchema } from "./fleet-config.ts";
+export { type Breaker, type LaneState } from "./lane-state.ts";
+export { laneName, type LaneLimits } from "./lane.ts";
 export { type Alarm, type Ledger, openLedger, type VideoEvent } from "./ledger.ts";
 export { defaultPrefix, keysFor, prefixOption } from "./keys.ts";
 export { type Accepted, type Caller, openProducer, type Producer } from "./producer.ts";
 export { metricsText } from "./metrics.ts";
 export { openPerson, type Person, type Resolution } from "./person.ts";
-export { type Reminder, reminderId } from "./queues.ts";
+export { sayLane } from "./obstacle.ts";
+export { type Reminder, reminderId, submitQueueName } from "./queues.ts";
+export { type RedisReport, reportRedis } from "./redis-report.ts";
 export { maxReferenceBytes } from "./reference.ts";
 export type { DoubtPolicy } from "./stages/context.ts";
 export { type AwsSettings, openStorage } from "./storage/open.ts";

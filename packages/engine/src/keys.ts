@@ -1,4 +1,5 @@
 import type { Lane, Status, VideoId } from "@reelq/contract";
+import { laneName } from "./lane.ts";
 
 /**
  * Every key the ledger uses, with its Redis type. All of them, and BullMQ's own, share one hash tag, so that a
@@ -27,20 +28,40 @@ export interface Keys {
   readonly task: (upstream: string, task: string) => string;
   /** ZSET task -> ms since 1970: the latest tasks that videos came to own at an upstream. */
   readonly recentTasks: (upstream: string) => string;
+  /** ZSET, all scores 0, so by age: the queued videos of a lane. */
+  readonly waiting: (lane: Lane) => string;
   /** ZSET id -> ms since 1970: the videos that take up a place in a lane, since when. */
   readonly inFlight: (lane: Lane) => string;
+  /** ZSET like `inFlight`: those of a whole account. */
+  readonly accountInFlight: (upstream: string) => string;
   /** HASH name -> count: what has happened since the ledger began; see `metrics.ts`. */
   readonly counters: string;
   /** ZSET id and version -> ms since 1970, by Redis's clock: the leaves to send that a lane gave in the last minute. */
   readonly sent: (lane: Lane) => string;
-  /** ZSET of looks -> ms since 1970, by Redis's clock: those at one upstream in the last second. */
-  readonly looks: (upstream: string) => string;
-  /** STRING ms since 1970, expires: until when the looks at an upstream are spoken for. */
-  readonly looksAhead: (upstream: string) => string;
+  /** ZSET like `sent`: those that a whole account gave. */
+  readonly accountSent: (upstream: string) => string;
+  /** ZSET of looks -> ms since 1970, by Redis's clock: those of a lane in the last second. */
+  readonly looks: (lane: Lane) => string;
+  /** STRING ms since 1970, expires: until when the looks of a lane are spoken for. */
+  readonly looksAhead: (lane: Lane) => string;
+  /** ZSET like `looks`: those at a whole account. */
+  readonly accountLooks: (upstream: string) => string;
+  /** STRING like `looksAhead`: of a whole account. */
+  readonly accountLooksAhead: (upstream: string) => string;
   /** STRING with expiry: why a lane rests. */
   readonly rest: (lane: Lane) => string;
+  /** HASH, expires: how many tasks at once a lane's refusals taught; see `scripts/leave.lua`. */
+  readonly cap: (lane: Lane) => string;
+  /** HASH, expires: failures in a row at an upstream, and until when nothing is sent there; see `scripts/breaker.lua`. */
+  readonly breaker: (upstream: string) => string;
+  /** HASH of sums, expires: what finished renders of a lane and a length taught; see `learned.ts`. */
+  readonly learned: (lane: Lane, seconds: number) => string;
+  /** HASH like `learned`: the full sketch before it. */
+  readonly learnedBefore: (lane: Lane, seconds: number) => string;
   /** STRING with expiry: a worker lives. */
   readonly worker: (name: string) => string;
+  /** ZSET name -> ms since 1970: until when each worker is taken to live. */
+  readonly workers: string;
   /** STRING with expiry: somebody sweeps. */
   readonly sweeping: string;
   /** STRING with expiry: unfinished uploads were looked for. */
@@ -74,12 +95,22 @@ export function keysFor(prefix: string): Keys {
     idempotency: (project, key) => `${prefix}:idempotency:${project}:${key}`,
     task: (upstream, task) => `${prefix}:task:${upstream}:${task}`,
     recentTasks: (upstream) => `${prefix}:recent-tasks:${upstream}`,
-    inFlight: ({ upstream, model }) => `${prefix}:in-flight:${upstream}/${model}`,
-    sent: ({ upstream, model }) => `${prefix}:sent:${upstream}/${model}`,
-    looks: (upstream) => `${prefix}:looks:${upstream}`,
-    looksAhead: (upstream) => `${prefix}:looks-ahead:${upstream}`,
-    rest: ({ upstream, model }) => `${prefix}:rest:${upstream}/${model}`,
+    waiting: (lane) => `${prefix}:waiting:${laneName(lane)}`,
+    inFlight: (lane) => `${prefix}:in-flight:${laneName(lane)}`,
+    accountInFlight: (upstream) => `${prefix}:account-in-flight:${upstream}`,
+    sent: (lane) => `${prefix}:sent:${laneName(lane)}`,
+    accountSent: (upstream) => `${prefix}:account-sent:${upstream}`,
+    looks: (lane) => `${prefix}:looks:${laneName(lane)}`,
+    looksAhead: (lane) => `${prefix}:looks-ahead:${laneName(lane)}`,
+    accountLooks: (upstream) => `${prefix}:account-looks:${upstream}`,
+    accountLooksAhead: (upstream) => `${prefix}:account-looks-ahead:${upstream}`,
+    rest: (lane) => `${prefix}:rest:${laneName(lane)}`,
+    cap: (lane) => `${prefix}:cap:${laneName(lane)}`,
+    breaker: (upstream) => `${prefix}:breaker:${upstream}`,
+    learned: (lane, seconds) => `${prefix}:learned:${laneName(lane)}/${seconds}`,
+    learnedBefore: (lane, seconds) => `${prefix}:learned-before:${laneName(lane)}/${seconds}`,
     worker: (name) => `${prefix}:worker:${name}`,
+    workers: `${prefix}:workers`,
     sweeping: `${prefix}:sweeping`,
     tidying: `${prefix}:tidying`,
   };

@@ -1,12 +1,28 @@
-import type { Status } from "@reelq/contract";
+import type { Lane, Status } from "@reelq/contract";
 
-/** What an account allows in one lane; 0 or left out: no limit. */
-export interface LaneLimits {
+/** What is allowed in one place, a lane or a whole account; 0: no limit. */
+export interface Limits {
   /** Tasks at once. */
-  readonly places: number;
+  readonly inFlight: number;
   /** POSTs in any minute. */
-  readonly perMinute?: number;
+  readonly perMinute: number;
+  /** Status queries in any second. */
+  readonly looksPerSecond: number;
 }
+
+/** A video needs leave of both. */
+export interface LaneLimits {
+  readonly lane: Limits;
+  readonly account: Limits;
+}
+
+export const noLimits: Limits = { inFlight: 0, perMinute: 0, looksPerSecond: 0 };
+
+/** What people read. */
+export const laneName = ({ upstream, model }: Lane): string => `${upstream}/${model}`;
+
+export const isSameLane = (one: Lane, other: Lane): boolean =>
+  one.upstream === other.upstream && one.model === other.model;
 
 const placed = new Set<Status>(["submitting", "in_doubt", "rendering"]);
 

@@ -1,23 +1,14 @@
 import { randomUUID } from "node:crypto";
-import {
-  isAllowed,
-  isFinal,
-  type Lane,
-  type Status,
-  statuses,
-  type Video,
-  type VideoId,
-  type VideoIn,
-} from "@reelq/contract";
+import { isAllowed, type Lane, type Status, statuses, type Video, type VideoId, type VideoIn } from "@reelq/contract";
 import type { Redis } from "ioredis";
+import { type Advance, type AdvanceOptions, advanceOf, eventStreamLength, moveOf } from "./advance.ts";
 import type { Clock } from "./clock.ts";
 import type { Keys } from "./keys.ts";
-import { type LaneLimits, takesPlace } from "./lane.ts";
+import { type Breaker, type LaneState, readBreakers, readLaneStates } from "./lane-state.ts";
+import type { LaneLimits } from "./lane.ts";
+import { generationLength, type Learned, readLearned } from "./learned.ts";
 import { parseRecord, readable } from "./record.ts";
 import { defineScripts } from "./scripts.ts";
-
-/** About a week of moves at a few thousand videos a day; 150 bytes each. */
-const eventStreamLength = 200_000;
 
 type Acceptance =
   | { readonly kind: "accepted"; readonly video: VideoIn<"queued"> }
@@ -29,24 +20,6 @@ interface Idempotency {
   readonly fingerprint: string;
   readonly keepMs: number;
 }
-
-export interface AdvanceOptions {
-  /** Ask the lane for leave in the same script. */
-  readonly leave?: LaneLimits;
-  /** Rest the lane in the same script. */
-  readonly restLane?: { readonly ms: number; readonly reason: string };
-  /** When to tell that the video is still in the status it enters, ms since 1970; none where left out. */
-  readonly alarmAt?: number;
-}
-
-type Advance =
-  | { readonly kind: "moved"; readonly video: Video }
-  /** Somebody else wrote first, or it is gone: whoever asked must forget what it knew. */
-  | { readonly kind: "changed" }
-  | { readonly kind: "full"; readonly inFlight: number }
-  | { readonly kind: "rate"; readonly waitMs: number }
-  | { readonly kind: "resting"; readonly restMs: number; readonly reason: string }
-  | { readonly kind: "owned"; readonly owner: VideoId };
 
 export interface ListOptions {
   /** The last id of the page before. */
@@ -108,9 +81,19 @@ export interface Ledger {
   ownerOf(upstream: string, task: string): Promise<VideoId | undefined>;
   /** Tasks that videos came to own at an upstream between two times, of the latest 50. */
   recentTasks(upstream: string, since: number, until: number): Promise<string[]>;
-  inFlight(lane: Lane): Promise<number>;
-  /** Leave for one look at an upstream: 0 for now, else the ms to wait. */
-  askToLook(upstream: string, perSecond: number): Promise<number>;
+  /** What each lane holds and why it may not send. */
+  laneStates(lanes: readonly Lane[]): Promise<LaneState[]>;
+  breakers(upstreams: readonly string[]): Promise<Breaker[]>;
+  /** How many workers show signs of life. */
+  workers(): Promise<number>;
+  /** How many queued videos of its lane are older. */
+  position(video: Video): Promise<number>;
+  /** Leave for one look at a lane's tasks: 0 for now, else the ms to wait. */
+  askToLook(lane: Lane, limits: LaneLimits): Promise<number>;
+  /** What finished renders of a lane and a length taught. */
+  learned(lane: Lane, seconds: number): Promise<Learned>;
+  /** Adds to it. */
+  learn(lane: Lane, seconds: number, lesson: Readonly<Record<string, number>>): Promise<void>;
   /** Ids whose alarm time has passed. */
   alarming(before: number, limit: number): Promise<VideoId[]>;
   /** Writes the alarm's event, once; false if the record moved on. */
@@ -138,6 +121,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           keys.due,
           keys.events,
           keys.idempotency(idempotency?.project ?? "", idempotency?.key ?? ""),
+          keys.waiting(video.lane),
         ],
         [
           video.id,
@@ -166,37 +150,31 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
         throw new Error(`No move leads from ${video.status} to ${next.status} (${video.id}).`);
       const written = { ...next, dueAt: Math.ceil(next.dueAt), version: video.version + 1, updatedAt: clock.now() };
       const task = written.status === "rendering" ? written.task : undefined;
-      const [kind, first, second] = await scripts.advance(
+      const { lane } = video;
+      const reply = await scripts.advance(
         [
           keys.video(video.id),
           keys.status(video.status),
           keys.status(written.status),
           keys.due,
           keys.events,
-          keys.inFlight(video.lane),
-          keys.rest(video.lane),
+          keys.inFlight(lane),
+          keys.rest(lane),
           task ? keys.task(task.upstream, task.id) : keys.video(video.id),
           keys.alarms,
-          keys.sent(video.lane),
+          keys.sent(lane),
           keys.counters,
-          keys.recentTasks(video.lane.upstream),
+          keys.recentTasks(lane.upstream),
+          keys.waiting(lane),
+          keys.waiting(written.lane),
+          keys.accountInFlight(lane.upstream),
+          keys.accountSent(lane.upstream),
+          keys.cap(lane),
+          keys.breaker(lane.upstream),
         ],
-        advanceArguments(video, written, options),
+        [JSON.stringify(moveOf(video, written, options)), JSON.stringify(written)],
       );
-      switch (kind) {
-        case "moved":
-          return { kind, video: written };
-        case "full":
-          return { kind, inFlight: Number(first) };
-        case "rate":
-          return { kind, waitMs: Number(first) };
-        case "resting":
-          return { kind, restMs: Number(first), reason: String(second) };
-        case "owned":
-          return { kind, owner: String(first) as VideoId };
-        default:
-          return { kind: "changed" };
-      }
+      return advanceOf(reply, written);
     },
 
     async hold(video, dueAt) {
@@ -278,49 +256,44 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
 
     recentTasks: (upstream, since, until) => redis.zrange(keys.recentTasks(upstream), since, String(until), "BYSCORE"),
 
-    askToLook: (upstream, perSecond) =>
-      scripts.look([keys.looks(upstream), keys.looksAhead(upstream)], [perSecond, randomUUID()]),
+    async askToLook(lane, limits) {
+      const { upstream } = lane;
+      if (limits.lane.looksPerSecond === 0 && limits.account.looksPerSecond === 0) return 0;
+      return scripts.look(
+        [keys.looks(lane), keys.looksAhead(lane), keys.accountLooks(upstream), keys.accountLooksAhead(upstream)],
+        [limits.lane.looksPerSecond, limits.account.looksPerSecond, randomUUID()],
+      );
+    },
 
-    inFlight: (lane) => redis.zcard(keys.inFlight(lane)),
+    async learned(lane, seconds) {
+      const [now, before] = await Promise.all([
+        redis.hgetall(keys.learned(lane, seconds)),
+        redis.hgetall(keys.learnedBefore(lane, seconds)),
+      ]);
+      return readLearned(now, before);
+    },
+
+    async learn(lane, seconds, lesson) {
+      await scripts.learn(
+        [keys.learned(lane, seconds), keys.learnedBefore(lane, seconds)],
+        [generationLength, ...Object.entries(lesson).flat()],
+      );
+    },
+
+    laneStates: (lanes) => readLaneStates(redis, keys, lanes),
+    breakers: (upstreams) => readBreakers(redis, keys, upstreams),
+
+    workers: () => redis.zcount(keys.workers, clock.now(), "+inf"),
+
+    async position(video) {
+      return (await redis.zrank(keys.waiting(video.lane), video.id)) ?? 0;
+    },
 
     async events({ after, limit }) {
       const entries = await redis.xrange(keys.events, `(${after}`, "+", "COUNT", limit);
       return entries.map(([id, fields]) => eventOf(id, fields));
     },
   };
-}
-
-/** What a move into this status adds to. */
-const counterOf = (video: Video): string =>
-  video.status === "failed" ? `failed ${video.failure.class}` : video.status;
-
-/** In the order that advance.lua says. */
-function advanceArguments(
-  video: Video,
-  written: Video,
-  { leave, restLane, alarmAt }: AdvanceOptions,
-): (string | number)[] {
-  const entersRendering = written.status === "rendering" && video.status !== "rendering";
-  return [
-    video.id,
-    video.version,
-    written.version,
-    written.status,
-    JSON.stringify(written),
-    isFinal(written.status) ? "" : written.dueAt,
-    eventStreamLength,
-    video.status === written.status ? "" : "event",
-    written.updatedAt,
-    leave ? "ask" : takesPlace(written.status) ? "keep" : "free",
-    leave?.places ?? 0,
-    Math.ceil(restLane?.ms ?? 0),
-    entersRendering ? "own" : "",
-    restLane?.reason ?? "",
-    alarmAt === undefined ? (video.status === written.status ? "keep" : "") : Math.ceil(alarmAt),
-    leave?.perMinute ?? 0,
-    video.status === written.status ? "" : counterOf(written),
-    written.status === "rendering" ? written.task.id : "",
-  ];
 }
 
 function eventOf(id: string, fields: string[]): VideoEvent {

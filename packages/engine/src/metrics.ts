@@ -1,6 +1,7 @@
 import { failureClasses, statuses } from "@reelq/contract";
 import type { Engine } from "./engine.ts";
-import { laneName } from "./fleet.ts";
+import { laneName } from "./lane.ts";
+import type { LaneState } from "./lane-state.ts";
 import type { Alarm } from "./ledger.ts";
 
 const alarms: readonly Alarm[] = ["at_risk", "overdue"];
@@ -12,11 +13,18 @@ type Sample = readonly [labels: Readonly<Record<string, string>>, value: number]
  * workers together and survive each of them. `reelq_failed_total{class="lost_to_expiry"}` is the one to watch.
  */
 export async function metricsText({ ledger, fleet }: Engine): Promise<string> {
-  const [counts, counters, inFlight] = await Promise.all([
+  const upstreams = Object.keys(fleet.upstreams);
+  const [counts, counters, lanes, breakers] = await Promise.all([
     ledger.counts(),
     ledger.counters(),
-    Promise.all(fleet.lanes.map((lane) => ledger.inFlight(lane))),
+    ledger.laneStates(fleet.lanes),
+    ledger.breakers(upstreams),
   ]);
+  const ofLanes = (value: (state: LaneState) => number | undefined): Sample[] =>
+    lanes.flatMap((state) => {
+      const figure = value(state);
+      return figure === undefined ? [] : [[{ lane: laneName(state.lane) }, figure] as const];
+    });
   const counted = (name: string): number => counters[name] ?? 0;
   return [
     family(
@@ -29,7 +37,25 @@ export async function metricsText({ ledger, fleet }: Engine): Promise<string> {
       "reelq_in_flight",
       "gauge",
       "Places taken in each lane now.",
-      fleet.lanes.map((lane, index): Sample => [{ lane: laneName(lane) }, inFlight[index] ?? 0]),
+      ofLanes(({ inFlight }) => inFlight),
+    ),
+    family(
+      "reelq_waiting",
+      "gauge",
+      "Queued videos of each lane now.",
+      ofLanes(({ waiting }) => waiting),
+    ),
+    family(
+      "reelq_learned_places",
+      "gauge",
+      "Tasks at once that a lane's refusals taught, where there were any.",
+      ofLanes(({ learnedPlaces }) => learnedPlaces),
+    ),
+    family(
+      "reelq_breaker_open",
+      "gauge",
+      "1 while nothing is sent to an upstream, or one video tries it.",
+      breakers.map(({ upstream, state }): Sample => [{ upstream }, state === "closed" ? 0 : 1]),
     ),
     family("reelq_posts_total", "counter", "Intents to POST that were written.", [[{}, counted("submitting")]]),
     family("reelq_stored_total", "counter", "Videos stored and verified.", [[{}, counted("stored")]]),

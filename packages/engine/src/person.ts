@@ -10,7 +10,7 @@ import {
 import { settled } from "./attempt.ts";
 import { renderDeadlineMs } from "./backoff.ts";
 import type { Engine } from "./engine.ts";
-import type { AdvanceOptions } from "./ledger.ts";
+import type { AdvanceOptions } from "./advance.ts";
 import type { Caller, Producer } from "./producer.ts";
 
 /** A person's call is tried so often against stages that move the same video. */

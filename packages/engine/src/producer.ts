@@ -3,6 +3,7 @@ import {
   isVideoId,
   judgeCreate,
   judgeRemix,
+  type Lane,
   newVideoId,
   noSetbacks,
   problem,
@@ -15,6 +16,7 @@ import {
 import { DAY } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import type { ListOptions, VideoPage } from "./ledger.ts";
+import { openRouter } from "./route.ts";
 import { judgeReference, keepReference } from "./reference.ts";
 
 /** How long an idempotency key is remembered. */
@@ -48,11 +50,24 @@ export interface Producer {
 export function openProducer(engine: Engine): Producer {
   const { ledger, fleet, storage, clock } = engine;
 
+  const router = openRouter(fleet, (lanes) => ledger.laneStates(lanes));
+
   async function accept(request: VideoRequest, caller: Caller, upstream?: string): Promise<Accepted> {
-    const lane =
-      upstream === undefined
-        ? fleet.laneFor(request.model)
-        : fleet.lanes.find((one) => one.upstream === upstream && one.model === request.model);
+    if (upstream !== undefined)
+      return acceptInto(
+        fleet.lanesOf(request.model).find((lane) => lane.upstream === upstream),
+        request,
+        caller,
+      );
+    const chosen = await router.choose(request);
+    try {
+      return await acceptInto(chosen?.lane, request, caller);
+    } finally {
+      chosen?.arrived();
+    }
+  }
+
+  async function acceptInto(lane: Lane | undefined, request: VideoRequest, caller: Caller): Promise<Accepted> {
     if (!lane)
       throw problem(
         "unknown_model",
@@ -145,6 +160,12 @@ export function openProducer(engine: Engine): Producer {
       if (source.status !== "stored")
         throw problem("not_ready", `${source.id} is ${source.status}; only a stored video can be remixed.`, "id");
       const { upstream, id: task } = source.task;
+      if (fleet.capability(upstream, "remix") === false)
+        throw problem(
+          "conflict",
+          `${source.id} was rendered at ${upstream}, which cannot remix (capabilities in REELQ_CONFIG); create a new video instead.`,
+          "id",
+        );
       return accept(judgeRemix(fields, source.request, { video: source.id, upstream, task }), caller, upstream);
     },
 

@@ -4,9 +4,11 @@ import { settled } from "./attempt.ts";
 import { SECOND } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
 import type { StageName } from "./facts.ts";
-import { laneName } from "./fleet.ts";
-import type { AdvanceOptions, Ledger } from "./ledger.ts";
+import { laneName } from "./lane.ts";
+import type { AdvanceOptions, BreakerChange, Refusal } from "./advance.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Queues, Reminder } from "./queues.ts";
+import type { Finished } from "./learned.ts";
 import type { Shares } from "./shares.ts";
 import type { StageContext } from "./stages/context.ts";
 import { download } from "./stages/download.ts";
@@ -35,6 +37,9 @@ const fullRestMs = 500;
 
 /** How long a reminder waits whose upstream has its share of the slots at work. */
 const shareWaitMs = SECOND;
+
+/** How long the queue of an upstream that is not reached rests before it asks again. */
+const openRestMs = SECOND;
 
 /** A rest is cut into pieces, so that a lane whose rest was lifted is found. */
 const longestRestMs = 5 * SECOND;
@@ -96,6 +101,10 @@ async function apply(video: Video, verdict: Verdict, parts: RunnerParts): Promis
     return { kind: "delay", delayMs: verdict.delayMs };
   }
   const written = await write(video, verdict.next, verdict.options, parts);
+  if (written.kind === "refused") {
+    const instead = verdict.kind === "intend" ? await verdict.refused(written.refusal) : undefined;
+    return instead ? apply(video, instead, parts) : rest(video, written.refusal, parts.context);
+  }
   if (written.kind === "contested") return apply(video, contested(video, written.owner, parts), parts);
   if (written.kind !== "written") return written;
   if (verdict.kind === "intend") {
@@ -104,6 +113,7 @@ async function apply(video: Video, verdict: Verdict, parts: RunnerParts): Promis
     return insist(() => apply(intended, outcome, parts), intended, outcome, parts);
   }
   announce(video, written.video, verdict.note, parts);
+  if (verdict.lesson) await teach(video, verdict.lesson, parts);
   if (!isFinal(written.video.status)) await parts.queues.remind(written.video, verdict.delayMs);
   return done;
 }
@@ -111,6 +121,8 @@ async function apply(video: Video, verdict: Verdict, parts: RunnerParts): Promis
 type Written =
   | Afterwards
   | { readonly kind: "written"; readonly video: Video }
+  /** No leave to send: nothing was written. */
+  | { readonly kind: "refused"; readonly refusal: Refusal }
   /** A POST was answered with a task that another video owns. */
   | { readonly kind: "contested"; readonly owner: VideoId };
 
@@ -125,14 +137,11 @@ async function write(
   const advance = await ledger.advance(video, next, options);
   switch (advance.kind) {
     case "moved":
+      if (advance.breaker) announceBreaker(video.lane.upstream, advance.breaker, options, context);
       if (next.status === "submitting") facts.emit("moved", { video: advance.video, from: video.status });
       return { kind: "written", video: advance.video };
-    case "full":
-      return rest(video, `${advance.inFlight} in flight`, fullRestMs, context);
-    case "rate":
-      return rest(video, "its requests of this minute are used up", Math.min(advance.waitMs, longestRestMs), context);
-    case "resting":
-      return rest(video, advance.reason, Math.min(advance.restMs, longestRestMs), context);
+    case "refused":
+      return advance;
     case "owned":
       facts.emit("waited", { video, note: `${advance.owner} owns that task` });
       if (video.status === "submitting") return { kind: "contested", owner: advance.owner };
@@ -165,9 +174,41 @@ async function keepEvidence(next: Video, parts: RunnerParts): Promise<void> {
   if (verdict) await apply(now, verdict, parts);
 }
 
-function rest(video: Video, reason: string, restMs: number, { facts }: StageContext): Afterwards {
-  facts.emit("laneRested", { lane: video.lane, reason: `${laneName(video.lane)}: ${reason}`, restMs });
+/** The whole lane waits, for as long as the refusal says, in pieces. */
+function rest({ lane }: Video, refusal: Refusal, { facts }: StageContext): Afterwards {
+  const [reason, waitMs] = wordsOf(refusal);
+  const restMs = Math.min(Math.max(1, waitMs), longestRestMs);
+  facts.emit("laneRested", { lane, reason: `${laneName(lane)}: ${reason}`, restMs });
   return { kind: "rest", restMs };
+}
+
+function wordsOf(refusal: Refusal): [reason: string, waitMs: number] {
+  switch (refusal.kind) {
+    case "full":
+      return [`${refusal.inFlight} of ${refusal.places} in flight (${refusal.whose})`, fullRestMs];
+    case "rate":
+      return [`the ${refusal.allowed} requests of this minute are used up (${refusal.whose})`, refusal.waitMs];
+    case "resting":
+      return [refusal.reason, refusal.waitMs];
+    case "open":
+      return [`nothing is sent to it: ${refusal.reason}`, Math.min(refusal.waitMs, openRestMs)];
+  }
+}
+
+function announceBreaker(
+  upstream: string,
+  change: BreakerChange,
+  options: AdvanceOptions | undefined,
+  { facts }: StageContext,
+): void {
+  facts.emit("breaker", { upstream, change, why: options?.health?.why ?? "" });
+}
+
+/** What is lost here is one lesson of many. */
+async function teach(video: Video, lesson: Finished, { context }: RunnerParts): Promise<void> {
+  await context.plan
+    .learn(video.lane, video.request, lesson)
+    .catch((error: Error) => context.facts.emit("hiccup", { where: "learn", error }));
 }
 
 function announce(before: Video, after: Video, note: string | undefined, { context }: RunnerParts): void {

@@ -27,6 +27,10 @@ export const timingsSchema = z
     doubtLookSeconds: seconds(10),
     /** Between looks at a doubt that is held for a person: evidence may still turn up. */
     heldLookSeconds: seconds(600),
+    /** Nothing is sent to an upstream for so long after a run of failures; twice as long each time, five minutes at most. */
+    breakerSeconds: seconds(10),
+    /** The same after its account refused: no credit, or a key that is no longer valid. */
+    accountSeconds: seconds(120),
   })
   .superRefine(({ leaseSeconds, graceSeconds }, context) => {
     if (leaseSeconds > graceSeconds * 10)
@@ -51,6 +55,8 @@ export interface Timings {
   readonly quietMs: number;
   readonly doubtLookMs: number;
   readonly heldLookMs: number;
+  readonly breakerMs: number;
+  readonly accountMs: number;
 }
 
 export const timingsOf = (settings: TimingSettings): Timings => ({
@@ -63,4 +69,6 @@ export const timingsOf = (settings: TimingSettings): Timings => ({
   quietMs: settings.quietSeconds * SECOND,
   doubtLookMs: settings.doubtLookSeconds * SECOND,
   heldLookMs: settings.heldLookSeconds * SECOND,
+  breakerMs: settings.breakerSeconds * SECOND,
+  accountMs: settings.accountSeconds * SECOND,
 });

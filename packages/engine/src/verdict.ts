@@ -1,5 +1,6 @@
 import type { Video, VideoCore, VideoIn } from "@reelq/contract";
-import type { AdvanceOptions } from "./ledger.ts";
+import type { AdvanceOptions, Refusal } from "./advance.ts";
+import type { Finished } from "./learned.ts";
 
 /**
  * What a stage concluded: a value, read in one place (`runner.ts`). A stage never writes the ledger and never
@@ -15,6 +16,8 @@ export type Verdict =
       /** What happened, in a few words, where the status alone does not say it. */
       readonly note?: string;
       readonly options?: AdvanceOptions;
+      /** What this render teaches about the next ones. */
+      readonly lesson?: Finished;
     }
   /** Write the intent, with the lane's leave, in one script; only if that was granted, go on at once. */
   | {
@@ -22,9 +25,13 @@ export type Verdict =
       readonly next: VideoIn<"submitting">;
       readonly options: AdvanceOptions;
       readonly send: (written: VideoIn<"submitting">) => Promise<Verdict>;
+      /** What to do where leave was refused; undefined: wait in the lane. */
+      readonly refused: (refusal: Refusal) => Promise<Verdict | undefined>;
     }
   /** Nothing to write: look again after a while. */
   | { readonly kind: "later"; readonly delayMs: number; readonly note: string };
+
+export type Move = Extract<Verdict, { kind: "move" }>;
 
 /** The record as a stage hands it on: core, and what its new status adds. */
 export function again(core: VideoCore, setback: keyof VideoCore["setbacks"]): VideoCore {

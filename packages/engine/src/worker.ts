@@ -1,11 +1,13 @@
 import { isVideoId } from "@reelq/contract";
 import type { Upstream } from "@reelq/upstream";
 import { DelayedError, type Job, RateLimitError, Worker } from "bullmq";
-import type { Dice } from "./clock.ts";
-import { SECOND } from "./clock.ts";
+import { DAY, type Dice, SECOND } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import type { StageName } from "./facts.ts";
+import { noLimits } from "./lane.ts";
 import { rememberingNoList } from "./list-memory.ts";
+import { type LookDesk, openLookDesk } from "./look-desk.ts";
+import { openPlan } from "./plan.ts";
 import { downloadQueueName, pollQueueName, type Reminder, submitQueueName } from "./queues.ts";
 import { connect } from "./redis.ts";
 import { run, type RunnerParts } from "./runner.ts";
@@ -39,14 +41,19 @@ const mostWords = 1_000;
 export async function startWorker(engine: Engine, options: WorkerOptions): Promise<StageWorkers> {
   const { redis, keys, facts, fleet, storage, ledger, clock, queues } = engine;
   const upstreams = new Map(
-    options.upstreams.map((upstream) => [upstream.name, rememberingNoList(upstream, engine.clock)]),
+    options.upstreams.map((upstream) => [
+      upstream.name,
+      rememberingNoList(upstream, clock, fleet.capability(upstream.name, "list")),
+    ]),
   );
+  const dice = options.dice ?? Math.random;
+  const desks = new Map([...upstreams].map(([name, upstream]) => [name, deskOf(name, upstream, engine)]));
   const stopping = new AbortController();
   const { leaseMs, sweepEveryMs } = fleet.timings;
   const wondered = new Set<string>();
   const context: StageContext = {
     clock,
-    dice: options.dice ?? Math.random,
+    dice,
     fleet,
     facts,
     storage,
@@ -54,10 +61,13 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
     doubtPolicy: options.doubtPolicy,
     upstream: ({ upstream }) => upstreams.get(upstream),
     isAlive: async (worker) => (await redis.exists(keys.worker(worker))) === 1,
-    askToLook: async (upstream) => {
-      const perSecond = fleet.looksPerSecond(upstream);
-      return perSecond === 0 ? 0 : ledger.askToLook(upstream, perSecond);
+    look: (video) => {
+      const desk = desks.get(video.lane.upstream);
+      if (!desk) throw new Error(`This worker has no account named ${video.lane.upstream}.`);
+      return desk(video);
     },
+    plan: openPlan(ledger, fleet, clock, dice),
+    readLanes: (lanes) => ledger.laneStates(lanes),
     recentTasks: (upstream, since, until) => ledger.recentTasks(upstream, since, until),
     evidenceFor: (video) => ledger.evidenceFor(video),
     wonder: (video, word) => {
@@ -77,7 +87,13 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
 
   const lease = every(
     leaseMs / 3,
-    () => redis.set(keys.worker(options.name), String(clock.now()), "PX", leaseMs),
+    () =>
+      redis
+        .multi()
+        .set(keys.worker(options.name), String(clock.now()), "PX", leaseMs)
+        .zadd(keys.workers, clock.now() + leaseMs, options.name)
+        .zremrangebyscore(keys.workers, "-inf", clock.now() - DAY)
+        .exec(),
     engine,
     "lease",
   );
@@ -104,10 +120,26 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
         await within(SECOND, closing);
       }
       lease.stop();
-      await redis.del(keys.worker(options.name)).catch(() => 0);
+      await redis
+        .multi()
+        .del(keys.worker(options.name))
+        .zrem(keys.workers, options.name)
+        .exec()
+        .catch(() => null);
       for (const { connection } of workers) connection.disconnect();
     },
   };
+}
+
+/** A page of the list counts as one look at the account, and belongs to none of its lanes. */
+function deskOf(name: string, upstream: Upstream, { ledger, fleet, clock }: Engine): LookDesk {
+  const noLane = { upstream: name, model: "" };
+  return openLookDesk({
+    upstream,
+    clock,
+    askToLook: ({ lane }) => ledger.askToLook(lane, fleet.limitsOf(lane)),
+    askToList: () => ledger.askToLook(noLane, { ...fleet.limitsOf(noLane), lane: noLimits }),
+  });
 }
 
 interface StageQueue {

@@ -1,4 +1,4 @@
-import type { ErrorBody, VideoBody, VideoListBody } from "@reelq/contract";
+import type { ErrorBody, ExplanationBody, VideoBody, VideoListBody } from "@reelq/contract";
 import { ReelqError } from "./reelq-error.ts";
 import { UnreachableError } from "./unreachable-error.ts";
 
@@ -43,6 +43,8 @@ export interface Client {
   remix(source: string, prompt: string, options?: CallOptions): Promise<VideoBody>;
   retrieve(id: string): Promise<VideoBody>;
   list(query?: ListQuery): Promise<VideoListBody>;
+  /** Why it is where it is, and when it should move. */
+  explain(id: string): Promise<ExplanationBody>;
   cancel(id: string, abandon?: boolean): Promise<VideoBody>;
   /** A new attempt at a failed video. */
   retry(id: string, insist?: boolean): Promise<VideoBody>;
@@ -111,6 +113,7 @@ export function openClient({ url, key }: ClientOptions): Client {
       post(`/${encodeURIComponent(source)}/remix`, JSON.stringify({ prompt }), "application/json", options),
     retrieve: (id) => call(`/${encodeURIComponent(id)}`),
     list: (query = {}) => call(`?${searchOf(query)}`),
+    explain: (id) => call(`/${encodeURIComponent(id)}/explain`),
     cancel: (id, abandon = false) => command(id, "cancel", { abandon }),
     retry: (id, insist = false) => command(id, "retry", { insist }),
     resolve: (id, word) => command(id, "resolve", word),

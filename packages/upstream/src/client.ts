@@ -1,8 +1,10 @@
 import { fetchContent } from "./content.ts";
 import { creator } from "./create.ts";
+import { readError } from "./field-values.ts";
 import { fieldOf } from "./json.ts";
 import { list } from "./list.ts";
 import { isSuccess } from "./reply.ts";
+import { probe } from "./probe.ts";
 import { retrieve } from "./retrieve.ts";
 import { addressOf, openServer, type Server, speak } from "./server.ts";
 import type { CreateOutcome, Upstream, UpstreamSettings } from "./upstream.ts";
@@ -29,6 +31,7 @@ export function openUpstream(settings: UpstreamSettings): Upstream {
     content: (task, options = {}) => fetchContent(server, task, options),
     list: (options = {}) => list(server, options),
     remove: (task) => remove(server, task),
+    probe: () => probe(server),
     async close() {
       isClosed = true;
       // A POST that is cut is a video in doubt; everything else can be repeated.
@@ -41,5 +44,8 @@ export function openUpstream(settings: UpstreamSettings): Upstream {
 async function remove(server: Server, task: string): Promise<boolean> {
   const spoken = await speak(server, "DELETE", addressOf(server, "videos", task));
   if (spoken.kind === "no_reply" || !isSuccess(spoken.reply.status)) return false;
-  return fieldOf(spoken.reply.json, "deleted") !== false;
+  const { json, text, cut } = spoken.reply;
+  // A page with HTTP 200 is not the server's word.
+  const isServersWord = cut === undefined && (json !== undefined || text.trim() === "");
+  return isServersWord && readError(fieldOf(json, "error")) === undefined && fieldOf(json, "deleted") !== false;
 }

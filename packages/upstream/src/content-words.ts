@@ -16,9 +16,16 @@ export function contentOfFault(server: Server, reply: Reply): Content {
   const reason = server.plain(describe(status, fault));
   if (status === 410) return { kind: "expired", reason };
   if (status === 429 || status >= 500 || status < 400) return missed(server, reply, reason);
-  const word = wordOf(fault) ?? (passing.has(status) ? "not_ready" : undefined);
+  const word = wordOfTask(reply) ?? wordOf(fault) ?? (passing.has(status) ? "not_ready" : undefined);
   if (word === "not_ready") return { kind: "not_ready", status, reason };
   return word === "expired" ? { kind: "expired", reason } : missed(server, reply, reason);
+}
+
+/** What a task says that came as the body of an error: never a failure, which many an error body seems to be. */
+function wordOfTask({ json }: Reply): "not_ready" | "expired" | undefined {
+  const task = isTaskBeyondMistaking(json) ? readTask(json) : undefined;
+  if (task?.state === "waiting" || task?.state === "running") return "not_ready";
+  return task?.state === "expired" ? "expired" : undefined;
 }
 
 // Common just after completion, and passes.

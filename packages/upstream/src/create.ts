@@ -1,5 +1,6 @@
-import { deadlineIn, type Deadline } from "./deadline.ts";
+import { deadlineIn } from "./deadline.ts";
 import { readFault } from "./error-body.ts";
+import { type BodyForm, formMemory } from "./form-memory.ts";
 import { mediaTypeOf, multipartBody } from "./multipart.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { Reply } from "./reply.ts";
@@ -9,31 +10,26 @@ import { createFields } from "./wire.ts";
 
 const maxReplyBytes = 1024 * 1024;
 
-type Form = "multipart" | "json";
-
 /** Sends the POST; remembers which form this server takes, apart for calls with and without an image. */
 export function creator(server: Server): (call: CreateCall) => Promise<CreateOutcome> {
   const format = server.settings.createFormat;
-  const start: Form = format === "json" ? "json" : "multipart";
-  const taken: Record<"withImage" | "withoutImage", Form> = { withImage: start, withoutImage: start };
+  if (format !== "auto") return async (call) => (await post(server, call, formOf(call, format))).outcome;
+  const withImage = formMemory();
+  const withoutImage = formMemory();
   return async (call) => {
-    const slot = call.reference ? "withImage" : "withoutImage";
-    const form = call.remixOf === undefined ? taken[slot] : "json";
-    const other = form === "json" ? "multipart" : "json";
-    const deadline = deadlineIn(server.settings.timeouts.totalMs);
-    try {
-      const first = await post(server, call, form, deadline);
-      if (format !== "auto" || call.remixOf !== undefined || !first.isRefusedUnread) return first.outcome;
-      // The first POST was refused unread, so this one is still the first that can create anything.
-      const second = await post(server, call, other, deadline);
-      if (second.isRefusedUnread) return first.outcome;
-      taken[slot] = other;
-      return second.outcome;
-    } finally {
-      deadline.clear();
-    }
+    const memory = call.reference ? withImage : withoutImage;
+    const form = formOf(call, memory.form);
+    const { outcome, isRefusedUnread } = await post(server, call, form);
+    if (call.remixOf !== undefined) return outcome;
+    if (isRefusedUnread && outcome.kind === "refused") return memory.refusedUnread(form, outcome);
+    if (outcome.kind === "accepted") memory.accepted(form);
+    if (outcome.kind === "refused") memory.read(form);
+    return outcome;
   };
 }
+
+/** A remix is a prompt alone, which goes out as JSON. */
+const formOf = (call: CreateCall, form: BodyForm): BodyForm => (call.remixOf === undefined ? form : "json");
 
 interface Posted {
   readonly outcome: CreateOutcome;
@@ -41,19 +37,24 @@ interface Posted {
   readonly isRefusedUnread: boolean;
 }
 
-async function post(server: Server, call: CreateCall, form: Form, deadline: Deadline): Promise<Posted> {
+async function post(server: Server, call: CreateCall, form: BodyForm): Promise<Posted> {
   const { contentType, body } = bodyOf(call, form);
   const url =
     call.remixOf === undefined ? addressOf(server, "videos") : addressOf(server, "videos", call.remixOf, "remix");
   const headers = { ...headersFor(server, true), accept: "application/json", "content-type": contentType };
-  const sending = server.transport.post({ method: "POST", url, headers, body, signal: deadline.signal });
-  const spoken = await hear(server, sending, maxReplyBytes);
-  const outcome = outcomeOf(spoken, server.plain, server.settings.now());
-  const isRefused = outcome.kind === "refused" && !outcome.moderated;
-  return { outcome, isRefusedUnread: isRefused && spoken.kind === "replied" && saysUnread(spoken.reply, form) };
+  const deadline = deadlineIn(server.settings.timeouts.totalMs);
+  try {
+    const sending = server.transport.post({ method: "POST", url, headers, body, signal: deadline.signal });
+    const spoken = await hear(server, sending, maxReplyBytes);
+    const outcome = outcomeOf(spoken, server.plain, server.settings.now());
+    const isRefused = outcome.kind === "refused" && !outcome.moderated;
+    return { outcome, isRefusedUnread: isRefused && spoken.kind === "replied" && saysUnread(spoken.reply, form) };
+  } finally {
+    deadline.clear();
+  }
 }
 
-function bodyOf(call: CreateCall, form: Form): { contentType: string; body: Uint8Array } {
+function bodyOf(call: CreateCall, form: BodyForm): { contentType: string; body: Uint8Array } {
   const { reference, remixOf } = call;
   if (remixOf !== undefined) return jsonBody({ prompt: call.prompt });
   if (form === "multipart")
@@ -70,7 +71,7 @@ const jsonBody = (value: object): { contentType: string; body: Uint8Array } => (
 });
 
 /** Whether a refusal is of the body's form. Asked of refusals alone: another reply may have created something. */
-function saysUnread({ status, json, text }: Reply, form: Form): boolean {
+function saysUnread({ status, json, text }: Reply, form: BodyForm): boolean {
   if (status === 415) return true;
   if (status !== 400 && status !== 422) return false;
   const { codes, message } = readFault(json, text);
@@ -80,7 +81,7 @@ function saysUnread({ status, json, text }: Reply, form: Form): boolean {
 
 // What frameworks say of a multipart body: "Invalid JSON", Go's "invalid character '-' in numeric literal", FastAPI's
 // "body: Input should be a valid dictionary"; and SGLang, which takes multipart only for its file.
-const unreadable: Readonly<Record<Form, RegExp>> = {
+const unreadable: Readonly<Record<BodyForm, RegExp>> = {
   multipart:
     /\bjson\b|invalid character '-'|body: input should be|after minus sign|input_reference (file )?is required/i,
   json: /multipart|form[- ]data/i,

@@ -11,9 +11,9 @@ export interface Fault {
   readonly codes: readonly string[];
 }
 
-/** Reads `{error:{message,type,code}}`, `{error:""}`, `{detail}`, `{code,message}`, HTML and plain text. */
+/** Reads `{error:{message,type,code}}`, `{error:""}`, `{errors:[]}`, `{detail}`, `{code,message}`, HTML and plain text. */
 export function readFault(body: unknown, text: string): Fault {
-  const error = fieldOf(body, "error") ?? firstOf(fieldOf(body, "errors"));
+  const error = errorIn(body);
   const inner = fieldOf(error, "innererror");
   const codes = [error, inner, body].flatMap((place) =>
     ["code", "type"].flatMap((name) => readText(fieldOf(place, name)) ?? []),
@@ -27,6 +27,13 @@ export function readFault(body: unknown, text: string): Fault {
       (isObject(body) ? undefined : readPage(text)),
     codes: codes.map((code) => code.toLowerCase()),
   };
+}
+
+/** The error of a body; where one holds another, as a gateway's that passes on its server's, the inner one. */
+function errorIn(body: unknown): unknown {
+  const detail = fieldOf(body, "detail");
+  const error = fieldOf(body, "error") ?? firstOf(fieldOf(body, "errors")) ?? (isObject(detail) ? detail : undefined);
+  return fieldOf(error, "error") ?? error;
 }
 
 /** `HTTP 502 Bad Gateway`, and the server's words where it said any. */

@@ -7,10 +7,10 @@ export function readText(raw: unknown): string | undefined {
   return typeof text === "string" && text.trim() !== "" ? text.trim() : undefined;
 }
 
-/** An id as text. The bound only keeps garbage out of paths and records. */
+/** An id as text. The bound only keeps garbage out of paths and records; dots alone would lead a path elsewhere. */
 export function readId(raw: unknown): string | undefined {
   const id = readText(raw)?.toWellFormed();
-  return id !== undefined && id.length <= 2048 ? id : undefined;
+  return id !== undefined && id.length <= 2048 && !/^\.{1,2}$/.test(id) ? id : undefined;
 }
 
 /** 0 to 100 from 45, 45.5, "45", "45%" or the fraction 0.45; the whole number 1 is one percent. */
@@ -24,11 +24,11 @@ export function readProgress(raw: unknown): number | undefined {
   return Math.min(100, Math.max(0, isFraction ? value * 100 : value));
 }
 
-/** Milliseconds since 1970, from seconds, milliseconds or ISO 8601. Zero is Go's way to say "not yet". */
+/** Milliseconds since 1970, from seconds, milliseconds, ISO 8601 or an HTTP date. Zero is Go's way to say "not yet". */
 export function readTime(raw: unknown): number | undefined {
   const text = readText(raw);
   if (text === undefined) return undefined;
-  const ms = /^-?\d+(\.\d+)?(e\+?\d+)?$/i.test(text) ? readEpoch(Number(text)) : readIso(text);
+  const ms = /^-?\d+(\.\d+)?(e\+?\d+)?$/i.test(text) ? readEpoch(Number(text)) : readDate(text);
   return ms > 0 && ms <= latestMs ? Math.round(ms) : undefined;
 }
 
@@ -39,11 +39,13 @@ function readEpoch(value: number): number {
   return value < 1e17 ? value / 1e3 : value / 1e6;
 }
 
-// Python's isoformat() of a UTC time has no zone, and JavaScript would take that for local time.
-function readIso(text: string): number {
+// Python's isoformat() of a UTC time and C's asctime() have no zone, and JavaScript would take that for local time.
+function readDate(text: string): number {
+  // Date.parse finds a date in nearly everything: what does not begin as ISO 8601 or HTTP write it is none.
+  if (!/^(\d{4}-\d{2}-\d{2}|(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )/i.test(text)) return Number.NaN;
   const hasZone = /(z|utc|gmt|[+-]\d{2}:?\d{2})$/i.test(text);
-  const isDateAndTime = /^\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}/i.test(text);
-  return Date.parse(isDateAndTime && !hasZone ? `${text.replace(" ", "T")}Z` : text);
+  if (hasZone || !/\d{2}:\d{2}/.test(text)) return Date.parse(text);
+  return Date.parse(/^\d{4}-/.test(text) ? `${text.replace(" ", "T")}Z` : `${text} GMT`);
 }
 
 /** A clip's length in seconds, from 10, 10.0, "10" or "10s". */

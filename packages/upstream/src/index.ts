@@ -6,6 +6,7 @@ export {
   type CreateOutcome,
   defaultTimeouts,
   type Look,
+  type Probe,
   type TaskPage,
   type TaskState,
   type Timeouts,

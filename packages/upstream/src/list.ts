@@ -1,5 +1,5 @@
 import { describe, readFault } from "./error-body.ts";
-import { readText } from "./field-values.ts";
+import { readId } from "./field-values.ts";
 import { fieldOf, isObject } from "./json.ts";
 import { plainTask } from "./plain-words.ts";
 import { present } from "./present.ts";
@@ -26,15 +26,19 @@ export async function list(server: Server, options: ListOptions): Promise<TaskPa
 const listless: ReadonlySet<number> = new Set([400, 404, 405, 410, 422, 501]);
 
 function pageOf(server: Server, reply: Reply, options: ListOptions): TaskPage {
-  const entries = entriesOf(reply.json) ?? entriesOf(fieldOf(reply.json, "data"));
+  const entries = entriesIn(reply.json);
   if (!entries) return { kind: "no_list", reason: server.plain(`HTTP ${reply.status}, but no list of tasks`) };
   const tasks = entries.flatMap((entry) => readTask(entry) ?? []).map((task) => plainTask(task, server.plain));
   // An entry that is passed over might be the very task that is looked for: such a list proves nothing.
   if (tasks.length < entries.length)
     return { kind: "no_list", reason: "The list holds entries that are no tasks with an id." };
-  const lastId = readText(fieldOf(reply.json, "last_id")) ?? tasks.at(-1)?.id;
+  const lastId = readId(fieldOf(reply.json, "last_id")) ?? tasks.at(-1)?.id;
   return { kind: "page", tasks, hasMore: hasMore(reply.json, tasks.length, options), ...present({ lastId }) };
 }
+
+/** The entries of a list, in any of the shapes that servers give it; undefined where there is none. */
+export const entriesIn = (json: unknown): readonly unknown[] | undefined =>
+  entriesOf(json) ?? entriesOf(fieldOf(json, "data"));
 
 function entriesOf(json: unknown): readonly unknown[] | undefined {
   if (Array.isArray(json)) return json as unknown[];

@@ -1,9 +1,9 @@
 import { describe, type Fault, readFault } from "./error-body.ts";
 import { type PlainWords, plainTask } from "./plain-words.ts";
 import { present } from "./present.ts";
-import { type Refusal, refusalByCode, refusalBySaying } from "./refusal.ts";
+import { isCrowding, type Refusal, refusalByCode, refusalBySaying } from "./refusal.ts";
 import { isSuccess, type Reply } from "./reply.ts";
-import { readRetryAfter } from "./retry-after.ts";
+import { readRest, readRetryAfter } from "./retry-after.ts";
 import type { Spoken } from "./server.ts";
 import type { CreateOutcome } from "./upstream.ts";
 import { isTaskBeyondMistaking, readTask } from "./wire.ts";
@@ -17,7 +17,7 @@ export function outcomeOf(spoken: Spoken, plain: PlainWords, now: number): Creat
   const { reply } = spoken;
   const task = readTask(reply.json);
   if (task && (isSuccess(reply.status) || isTaskBeyondMistaking(reply.json)))
-    return { kind: "accepted", task: plainTask(task, plain) };
+    return { kind: "accepted", task: plainTask(task, plain), ...present({ restMs: readRest(reply.headers, now) }) };
   const fault = readFault(reply.json, reply.text);
   const refusal = refusalOf(reply.status, fault);
   if (refusal === undefined) return { kind: "in_doubt", reason: plain(doubtOf(reply, fault)) };
@@ -38,6 +38,7 @@ function outcomeOfRefusal(
   return {
     kind: "throttled",
     reason: message,
+    crowded: isCrowding(fault),
     ...present({ retryAfterMs: readRetryAfter(reply.headers, reply.json, now) }),
   };
 }

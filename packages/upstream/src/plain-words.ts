@@ -36,10 +36,17 @@ const secretForms = (key: string | undefined): readonly string[] =>
 const shortened = (text: string): string =>
   text.length > longest ? `${text.slice(0, longest - 1).toWellFormed()}…` : text;
 
-/** The task with its server's sentences made plain. */
+/** The task with its server's sentences made plain; its prompt stays as it is, but for halves of characters. */
 export function plainTask(task: WireTask, plain: PlainWords): WireTask {
-  const { error } = task;
-  if (!error) return { ...task, word: plain(task.word) };
-  const code = error.code === undefined ? undefined : plain(error.code);
-  return { ...task, word: plain(task.word), error: { ...present({ code }), message: plain(error.message) } };
+  const { word, model, size, prompt, error } = task;
+  const words = {
+    model: model === undefined ? undefined : plain(model),
+    size: size === undefined ? undefined : plain(size),
+    prompt: prompt?.toWellFormed(),
+    error: error && {
+      ...present({ code: error.code === undefined ? undefined : plain(error.code) }),
+      message: plain(error.message),
+    },
+  };
+  return { ...task, word: plain(word), ...present(words) };
 }

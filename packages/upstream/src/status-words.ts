@@ -17,7 +17,7 @@ const words: Readonly<Record<TaskState, readonly string[]>> = {
     "unknown",
   ],
   running: ["in_progress", "processing", "running", "generating", "rendering"],
-  completed: ["completed", "complete", "success", "succeeded", "finished", "done"],
+  completed: ["completed", "complete", "success", "succeed", "succeeded", "finished", "done"],
   failed: ["failed", "fail", "failure", "error"],
   cancelled: ["cancelled", "canceled", "deleted"],
   expired: ["expired"],

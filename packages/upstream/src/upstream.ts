@@ -80,11 +80,24 @@ export interface WireTask {
 
 /** What became of a POST: a closed set, decided in `outcome.ts`. */
 export type CreateOutcome =
-  | { readonly kind: "accepted"; readonly task: WireTask }
+  | {
+      readonly kind: "accepted";
+      readonly task: WireTask;
+      /** The account's requests are used up: how long until they come back, above 0 and at most an hour. */
+      readonly restMs?: number;
+    }
   /** Proved to have failed before the wire: DNS, refused, TLS, connect time-out. Free to try again. */
   | { readonly kind: "not_sent"; readonly reason: string }
   /** 429: nothing was created; later. */
-  | { readonly kind: "throttled"; readonly reason: string; readonly retryAfterMs?: number }
+  | {
+      readonly kind: "throttled";
+      readonly reason: string;
+      /** True: too many tasks run at once, so one must end first. False: too many requests came in a time. */
+      readonly crowded: boolean;
+      readonly retryAfterMs?: number;
+    }
+  /** Refused unread because of the body's form; the next create goes out in the other form. Nothing was created. */
+  | { readonly kind: "reformat"; readonly reason: string }
   /** The same request would be refused again. */
   | { readonly kind: "refused"; readonly code: string; readonly message: string; readonly moderated: boolean }
   /** 401, 402, 403, exhausted quota: nothing passes until a person acts. Nothing was created. */
@@ -101,7 +114,13 @@ export type Look =
     }
   | { readonly kind: "not_found"; readonly message: string }
   /** Transport, gateway, throttle, an unreadable body: says nothing about the render. */
-  | { readonly kind: "missed"; readonly reason: string; readonly retryAfterMs?: number }
+  | {
+      readonly kind: "missed";
+      readonly reason: string;
+      /** True: no reply, a 5xx, a gateway's own page, or a body that cannot be read. False: the server itself answered. */
+      readonly infrastructure: boolean;
+      readonly retryAfterMs?: number;
+    }
   | { readonly kind: "account"; readonly code: string; readonly message: string };
 
 export type Variant = "video" | "thumbnail" | "spritesheet";
@@ -133,11 +152,30 @@ export type TaskPage =
   | { readonly kind: "no_list"; readonly reason: string }
   | { readonly kind: "missed"; readonly reason: string };
 
+/** What a doctor finds out about an upstream without a POST. */
+export type Probe =
+  | {
+      readonly kind: "ok";
+      /** Whether the server lists its tasks. */
+      readonly list: boolean;
+      /** How long the deciding call took. */
+      readonly ms: number;
+      /** The server's clock minus ours, to about a second; absent where the server did not say its time. */
+      readonly clockSkewMs?: number;
+      readonly detail: string;
+    }
+  /** 401, 402, 403, exhausted quota: nothing passes until a person acts. */
+  | { readonly kind: "account"; readonly code: string; readonly message: string }
+  /** Nothing answered, or only an error of 500 and above. */
+  | { readonly kind: "unreachable"; readonly reason: string }
+  /** Something answers, but nothing like `/v1/videos`: often the wrong address. */
+  | { readonly kind: "strange"; readonly reason: string };
+
 /** One account on one server. No call here ever throws but for a programming error: every reply is one of the kinds. */
 export interface Upstream {
   readonly name: string;
   readonly timeouts: Timeouts;
-  /** Sends one POST, once, with no transport retry. */
+  /** Sends exactly one POST, with no transport retry and no second form. */
   create(call: CreateCall): Promise<CreateOutcome>;
   retrieve(task: string): Promise<Look>;
   content(
@@ -160,5 +198,7 @@ export interface Upstream {
   }): Promise<TaskPage>;
   /** Deletes the task at the upstream; false where it cannot. */
   remove(task: string): Promise<boolean>;
+  /** Finds out with one or two free calls whether this is an upstream that can be used. */
+  probe(): Promise<Probe>;
   close(): Promise<void>;
 }

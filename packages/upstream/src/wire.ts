@@ -61,7 +61,7 @@ export function readTask(json: unknown, assumedId?: string): WireTask | undefine
     size: fields.size,
     prompt: fields.prompt,
     error: fields.error ?? (status.state === "failed" ? fields.fail_reason : undefined),
-    contentUrl: readUrl(said, isStorableUrl),
+    contentUrl: readUrl(said, isStorableUrl)?.toWellFormed(),
   });
 }
 

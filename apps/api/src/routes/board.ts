@@ -1,7 +1,7 @@
 import { createBullBoard } from "@bull-board/api";
 import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import { ExpressAdapter } from "@bull-board/express";
-import { type Engine, type Reminder } from "@reelq/engine";
+import { type Engine, type Reminder, sayLane, submitQueueName } from "@reelq/engine";
 import type { RequestHandler } from "express";
 
 /** Where the API mounts it: Bull Board builds its own links from this. */
@@ -11,14 +11,51 @@ const boardPath = "/board";
 export function boardRouter(engine: Engine): RequestHandler {
   const serverAdapter = new PrivateAdapter();
   serverAdapter.setBasePath(boardPath);
+  const lanes = laneDescriptions(engine);
   createBullBoard({
     serverAdapter,
     queues: engine.queues.all.map(
-      (queue) => new BullMQAdapter(queue, { description: descriptionOf(queue.name), externalJobUrl: videoLink }),
+      (queue) =>
+        new LaneAdapter(queue, { externalJobUrl: videoLink }, () => lanes.of(queue.name) ?? descriptionOf(queue.name)),
     ),
     options: { uiConfig: { boardTitle: "reelq", miscLinks: [{ text: "Videos", url: "/v1/videos" }] } },
   });
-  return serverAdapter.getRouter() as RequestHandler;
+  const board = serverAdapter.getRouter() as RequestHandler;
+  return (request, response, next) => {
+    // The board's page asks for its queues again and again; what is said of them is as fresh as that.
+    const ready = request.path === "/api/queues" ? lanes.refresh() : Promise.resolve();
+    ready.then(() => board(request, response, next), next);
+  };
+}
+
+/** A queue whose description says what holds it up now. */
+class LaneAdapter extends BullMQAdapter {
+  readonly #describe: () => string;
+
+  constructor(
+    queue: Engine["queues"]["all"][number],
+    options: ConstructorParameters<typeof BullMQAdapter>[1],
+    describe: () => string,
+  ) {
+    super(queue, options);
+    this.#describe = describe;
+  }
+
+  override getDescription(): string {
+    return this.#describe();
+  }
+}
+
+/** What each submit queue's lane holds, and what keeps it from sending. */
+function laneDescriptions({ fleet, ledger }: Engine) {
+  const said = new Map<string, string>();
+  return {
+    of: (queue: string) => said.get(queue),
+    async refresh() {
+      for (const state of await ledger.laneStates(fleet.lanes))
+        said.set(submitQueueName(state.lane), sayLane(state, fleet.limitsOf(state.lane)));
+    },
+  };
 }
 
 /** Bull Board's page asks Google for its fonts, and so tells it who watches; this one asks nobody but its own server. */

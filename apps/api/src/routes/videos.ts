@@ -7,10 +7,11 @@ import {
   videoBody,
   type VideoListBody,
 } from "@reelq/contract";
-import type { Caller, Person, Producer, Resolution, Storage } from "@reelq/engine";
+import type { Caller, Explainer, Person, Producer, Resolution, Storage } from "@reelq/engine";
 import { type Request, type Response, Router } from "express";
 import { defaultProject } from "../caller.ts";
 import { sendContent } from "../content.ts";
+import { explanationBody } from "../explanation.ts";
 import { readCommand } from "../command-body.ts";
 import { readCreateBody } from "../create-body.ts";
 import { methodNotAllowed } from "../method-not-allowed.ts";
@@ -18,8 +19,15 @@ import { methodNotAllowed } from "../method-not-allowed.ts";
 const maxKeyLength = 255;
 const variants = ["video", "thumbnail", "spritesheet"];
 
+export interface VideosRouterParts {
+  readonly producer: Producer;
+  readonly person: Person;
+  readonly explain: Explainer;
+  readonly storage: Storage;
+}
+
 /** `/v1/videos` and what is below it. */
-export function videosRouter(producer: Producer, person: Person, storage: Storage): Router {
+export function videosRouter({ producer, person, explain, storage }: VideosRouterParts): Router {
   const router = Router();
 
   router
@@ -45,6 +53,14 @@ export function videosRouter(producer: Producer, person: Person, storage: Storag
     .route("/:id")
     .get(async (request, response) => {
       response.json(videoBody(await producer.read(request.params.id, callerOf(request))));
+    })
+    .all(methodNotAllowed("GET"));
+
+  router
+    .route("/:id/explain")
+    .get(async (request, response) => {
+      const video = await producer.read(request.params.id, callerOf(request));
+      response.json(explanationBody(await explain(video)));
     })
     .all(methodNotAllowed("GET"));
 

@@ -50,3 +50,20 @@ export function addAudit(program: Command, env: Environment): void {
       process.exitCode = await runApp("worker", ["--audit", mend ? "mend" : "look"], { LOG_LEVEL: "silent", ...env });
     });
 }
+
+/** `reelq doctor`: a worker that examines what it would work with, instead of working. */
+export function addDoctor(program: Command, env: Environment): void {
+  program
+    .command("doctor")
+    .description(
+      "Show the settings as they are understood, and try Redis, the storage and every upstream; exit code 1 if something fails.",
+    )
+    .option("--json", "print settings and checks as JSON")
+    .addHelpText(
+      "after",
+      "\nIt takes the worker's settings: REDIS_URL, UPSTREAM_URL, STORAGE_URL ... No secret is shown, and nothing is rendered.",
+    )
+    .action(async ({ json }: { json?: boolean }) => {
+      process.exitCode = await runApp("worker", ["--doctor", json ? "json" : "page"], env);
+    });
+}

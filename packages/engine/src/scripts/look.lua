@@ -1,17 +1,28 @@
--- Asks for leave to look at an upstream once, at most so many times in any second.
--- KEYS 1 looks of the last second  2 until when looks are spoken for   ARGV 1 looks in a second  2 a name for this one
+-- Asks for leave to look at an upstream once, at most so many times in any second, in the lane and in its account.
+-- KEYS 1 the lane's looks of the last second  2 until when they are spoken for  3, 4 the account's
+-- ARGV 1 looks in a second for the lane  2 for the account; 0: no limit  3 a name for this one
 -- Returns 0: look now | ms to wait. Those who wait get a place each, one after the other.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = now_ms()
 -- A look leaves for the upstream a little later than it was asked for.
 local window = 1100
-local rate = tonumber(ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
-if redis.call('ZCARD', KEYS[1]) < rate then
-  redis.call('ZADD', KEYS[1], now, ARGV[2])
-  redis.call('PEXPIRE', KEYS[1], window)
-  return 0
+local books = { { KEYS[1], KEYS[2], tonumber(ARGV[1]) }, { KEYS[3], KEYS[4], tonumber(ARGV[2]) } }
+local wait_ms = 0
+for _, book in ipairs(books) do
+  local looks, ahead, rate = book[1], book[2], book[3]
+  if rate > 0 then
+    redis.call('ZREMRANGEBYSCORE', looks, '-inf', now - window)
+    if redis.call('ZCARD', looks) >= rate then
+      local at = math.max(tonumber(redis.call('GET', ahead) or '0'), now) + math.ceil(window / rate)
+      redis.call('SET', ahead, at, 'PX', at - now)
+      wait_ms = math.max(wait_ms, at - now)
+    end
+  end
 end
-local ahead = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), now) + math.ceil(window / rate)
-redis.call('SET', KEYS[2], ahead, 'PX', ahead - now)
-return ahead - now
+if wait_ms > 0 then return wait_ms end
+for _, book in ipairs(books) do
+  if book[3] > 0 then
+    redis.call('ZADD', book[1], now, ARGV[3])
+    redis.call('PEXPIRE', book[1], window)
+  end
+end
+return 0

@@ -1,9 +1,12 @@
-import type { Lane, Video, VideoId } from "@reelq/contract";
+import type { Lane, Video, VideoId, VideoIn } from "@reelq/contract";
 import type { Upstream } from "@reelq/upstream";
 import type { Clock, Dice } from "../clock.ts";
 import type { Fleet } from "../fleet.ts";
 import type { Facts } from "../facts.ts";
 import type { Evidence } from "../ledger.ts";
+import type { DeskLook } from "../look-desk.ts";
+import type { Plan } from "../plan.ts";
+import type { ReadLanes } from "../route.ts";
 import type { Storage } from "../storage/storage.ts";
 
 /** What to do with a doubt that evidence cannot settle. */
@@ -25,8 +28,12 @@ export interface StageContext {
   readonly isAlive: (worker: string) => Promise<boolean>;
   /** The video that owns an upstream's task. */
   readonly ownerOf: (upstream: string, task: string) => Promise<VideoId | undefined>;
-  /** Leave for one look at an upstream: 0 for now, else the ms to wait. */
-  readonly askToLook: (upstream: string) => Promise<number>;
+  /** One look at a render, alone or together with others, once there is leave for it. */
+  readonly look: (video: VideoIn<"rendering">) => Promise<DeskLook>;
+  /** When to look at a render. */
+  readonly plan: Plan;
+  /** What lanes hold, and what keeps them from sending. */
+  readonly readLanes: ReadLanes;
   /** Tasks that workers brought for this video after their attempts had been taken for lost. */
   readonly evidenceFor: (video: VideoId) => Promise<readonly Evidence[]>;
   /** Announces a status word that nobody knows, once. */

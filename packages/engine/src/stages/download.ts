@@ -127,7 +127,9 @@ async function tryAgain(
   const now = context.clock.now();
   const { task } = video;
   const lostAt =
-    task.expiresAt === undefined ? (task.completedAt ?? now) + giveUpAfterMs : task.expiresAt + pastExpiryMs;
+    task.expiresAt === undefined
+      ? Math.max((task.completedAt ?? now) + giveUpAfterMs, expiryOf(task) + pastExpiryMs)
+      : task.expiresAt + pastExpiryMs;
   // Only the server's own refusal proves that the file is gone; an error on the way does not, for a day more.
   const isLost = now > lostAt && (setback === "contentNotReady" || now > lostAt + giveUpAfterMs);
   if (isLost)

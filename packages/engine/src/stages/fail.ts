@@ -1,5 +1,5 @@
 import type { FailureClass, Task, VideoCore } from "@reelq/contract";
-import type { Verdict } from "../verdict.ts";
+import type { Move } from "../verdict.ts";
 import type { StageContext } from "./context.ts";
 
 export interface Reason {
@@ -9,7 +9,7 @@ export interface Reason {
 }
 
 /** The end of a video that no stage can help any more; its task, where there was one, stays on the record. */
-export function fail(core: VideoCore, failure: Reason, context: StageContext, task?: Task): Verdict {
+export function fail(core: VideoCore, failure: Reason, context: StageContext, task?: Task): Move {
   const now = context.clock.now();
   return {
     kind: "move",

@@ -1,10 +1,12 @@
-import { coreOf, type Task, type VideoIn } from "@reelq/contract";
+import { coreOf, type Looks, type Task, type VideoIn } from "@reelq/contract";
 import type { Look, WireTask } from "@reelq/upstream";
-import { missedLookMs, nextLookMs } from "../backoff.ts";
-import { DAY, MINUTE } from "../clock.ts";
+import { missedLookMs } from "../backoff.ts";
+import { DAY, MINUTE, SECOND } from "../clock.ts";
 import { riskAt } from "../expiry.ts";
+import { healthOf } from "../health.ts";
+import type { Finished, Reading } from "../learned.ts";
 import { fail } from "./fail.ts";
-import { again, type Verdict } from "../verdict.ts";
+import { again, type Move, type Verdict } from "../verdict.ts";
 import type { StageContext } from "./context.ts";
 
 /** A render that goes on for longer is given up. */
@@ -14,16 +16,34 @@ const giveUpAfterMs = DAY;
 const notFoundTimes = 5;
 const notFoundForMs = 5 * MINUTE;
 
+/** A server may ask for patience; a file that expires in an hour has none. */
+const longestLookMs = 5 * MINUTE;
+
+/** Of each render so many reports of progress are kept, to learn from when it is done. */
+const mostReadings = 8;
+
 /** One short look at a task: done, not yet, failed, or nothing learned. */
 export async function poll(video: VideoIn<"rendering">, context: StageContext): Promise<Verdict> {
-  const upstream = context.upstream(video.lane);
-  if (!upstream) return { kind: "later", delayMs: MINUTE, note: `no account named ${video.lane.upstream} here` };
-  const waitMs = await context.askToLook(upstream.name);
-  if (waitMs > 0) return { kind: "later", delayMs: waitMs, note: "the looks of this second are used up" };
-  const look = await upstream.retrieve(video.task.id);
+  if (!context.upstream(video.lane))
+    return { kind: "later", delayMs: MINUTE, note: `no account named ${video.lane.upstream} here` };
+  const look = await context.look(video);
+  if (look.kind === "wait")
+    return { kind: "later", delayMs: look.waitMs, note: "the looks of this second are used up" };
+  const verdict = await judge(video, look, context);
+  return { ...verdict, options: { ...verdict.options, health: healthShown(look, context) } };
+}
+
+function healthShown(look: Look, { fleet }: StageContext) {
+  if (look.kind === "account") return healthOf("look", "account", `${look.code}: ${look.message}`, fleet.timings);
+  if (look.kind === "missed" && look.infrastructure)
+    return healthOf("look", "infrastructure", look.reason, fleet.timings);
+  return healthOf("look", "well", "", fleet.timings);
+}
+
+async function judge(video: VideoIn<"rendering">, look: Look, context: StageContext): Promise<Move> {
   switch (look.kind) {
     case "seen":
-      return judge(video, look, context);
+      return seen(video, look, context);
     case "not_found":
       return notFound(video, look.message, context);
     case "missed":
@@ -34,7 +54,11 @@ export async function poll(video: VideoIn<"rendering">, context: StageContext): 
   }
 }
 
-function judge(video: VideoIn<"rendering">, look: Extract<Look, { kind: "seen" }>, context: StageContext): Verdict {
+async function seen(
+  video: VideoIn<"rendering">,
+  look: Extract<Look, { kind: "seen" }>,
+  context: StageContext,
+): Promise<Move> {
   const { task } = look;
   if (!task.wordKnown) context.wonder(video, task.word);
   switch (task.state) {
@@ -65,32 +89,54 @@ function judge(video: VideoIn<"rendering">, look: Extract<Look, { kind: "seen" }
   }
 }
 
-function completed(video: VideoIn<"rendering">, wire: WireTask, context: StageContext): Verdict {
+function completed(video: VideoIn<"rendering">, wire: WireTask, context: StageContext): Move {
   const now = context.clock.now();
+  // Clocks differ: it was not completed before it was begun, nor after it was seen.
+  const completedAt = Math.min(Math.max(wire.completedAt ?? now, video.task.acceptedAt), now);
+  // An expiry that has passed at completion is a word nobody can rely on.
+  const saysExpiry = wire.expiresAt !== undefined && wire.expiresAt > now;
   const task: Task = {
     ...video.task,
     progress: 100,
-    // Clocks differ: it was not completed before it was begun, nor after it was seen.
-    completedAt: Math.min(Math.max(wire.completedAt ?? now, video.task.acceptedAt), now),
-    // An expiry that has passed at completion is a word nobody can rely on.
-    ...(wire.expiresAt === undefined || wire.expiresAt <= now ? {} : { expiresAt: wire.expiresAt }),
+    completedAt,
+    ...(saysExpiry
+      ? { expiresAt: wire.expiresAt }
+      : { assumedExpiresAt: completedAt + context.fleet.retentionMs(video.lane.upstream) }),
     ...(wire.contentUrl === undefined ? {} : { contentUrl: wire.contentUrl }),
   };
-  const looks = { count: video.looks.count + 1, missed: 0, notFound: 0 };
+  const { readings: _, ...before } = video.looks;
+  const looks = { ...before, count: before.count + 1, missed: 0, notFound: 0, lastAt: now };
   return {
     kind: "move",
     next: { ...coreOf(video), status: "downloading", task, looks, fetching: { tries: 0 }, dueAt: now },
     delayMs: 0,
     options: { alarmAt: riskAt(task, now) },
+    lesson: lessonFrom(video, wire, now),
   };
 }
 
-function notYet(
+/** Between the last look that found it running and this one, or when the upstream says, to its clock's second. */
+function lessonFrom({ task, looks }: VideoIn<"rendering">, wire: WireTask, now: number): Finished {
+  const earliestMs = Math.max(0, (looks.lastAt ?? task.acceptedAt) - task.acceptedAt);
+  const latestMs = now - task.acceptedAt;
+  const readings = (looks.readings ?? []).map(([ageMs, progress]): Reading => ({ ageMs, progress }));
+  const { createdAt, completedAt } = wire;
+  if (createdAt !== undefined && completedAt !== undefined) {
+    const saidMs = completedAt - createdAt;
+    const from = Math.max(earliestMs, saidMs - SECOND / 2);
+    const to = Math.min(latestMs, saidMs + SECOND / 2);
+    // What does not fit what was seen is not believed.
+    if (from <= to) return { earliestMs: from, latestMs: to, readings };
+  }
+  return { earliestMs, latestMs, readings };
+}
+
+async function notYet(
   video: VideoIn<"rendering">,
   wire: WireTask,
   pollAfterMs: number | undefined,
   context: StageContext,
-): Verdict {
+): Promise<Move> {
   const now = context.clock.now();
   const ageMs = now - video.task.acceptedAt;
   if (ageMs > giveUpAfterMs)
@@ -100,15 +146,28 @@ function notYet(
       context,
       video.task,
     );
-  const looks = { count: video.looks.count + 1, missed: 0, notFound: 0 };
-  const { typicalRenderSeconds } = context.fleet.catalogue[video.request.model] ?? {};
-  const plannedMs = nextLookMs(
-    { ageMs, looks: looks.count, typicalRenderSeconds, progress: wire.progress },
-    context.dice,
-  );
-  const delayMs = Math.min(Math.max(plannedMs, pollAfterMs ?? 0), 5 * MINUTE);
+  const reading = wire.progress === undefined ? undefined : { ageMs, progress: wire.progress };
+  const plannedMs = await context.plan.nextLookMs({ ...video, ageMs, reading });
+  const delayMs = Math.min(Math.max(plannedMs, pollAfterMs ?? 0), longestLookMs);
   const task = wire.progress === undefined ? video.task : { ...video.task, progress: wire.progress };
+  const looks = looked(video.looks, now, reading);
   return { kind: "move", next: { ...video, task, looks, dueAt: now + delayMs }, delayMs };
+}
+
+/** A look that found it running. */
+function looked({ readings = [], ...looks }: Looks, now: number, reading: Reading | undefined): Looks {
+  const { notFoundSince: _, ...rest } = looks;
+  const kept: [number, number][] = reading ? [...readings, [Math.round(reading.ageMs), reading.progress]] : readings;
+  // The first ones say most of how far ahead progress can be trusted, the last ones of how it ends.
+  const few = kept.length > mostReadings ? kept.toSpliced(mostReadings / 2, 1) : kept;
+  return {
+    ...rest,
+    count: rest.count + 1,
+    missed: 0,
+    notFound: 0,
+    lastAt: now,
+    ...(few.length > 0 ? { readings: few } : {}),
+  };
 }
 
 function missed(
@@ -116,7 +175,7 @@ function missed(
   reason: string,
   retryAfterMs: number | undefined,
   context: StageContext,
-): Verdict {
+): Move {
   const now = context.clock.now();
   if (now - video.task.acceptedAt > giveUpAfterMs)
     return fail(
@@ -137,7 +196,7 @@ function missed(
   };
 }
 
-function notFound(video: VideoIn<"rendering">, message: string, context: StageContext): Verdict {
+function notFound(video: VideoIn<"rendering">, message: string, context: StageContext): Move {
   const now = context.clock.now();
   const since = video.looks.notFoundSince ?? now;
   const times = video.looks.notFound + 1;
@@ -148,7 +207,13 @@ function notFound(video: VideoIn<"rendering">, message: string, context: StageCo
       context,
       video.task,
     );
-  const looks = { count: video.looks.count + 1, missed: video.looks.missed + 1, notFound: times, notFoundSince: since };
+  const looks = {
+    ...video.looks,
+    count: video.looks.count + 1,
+    missed: video.looks.missed + 1,
+    notFound: times,
+    notFoundSince: since,
+  };
   const delayMs = missedLookMs(times, undefined, context.dice);
   const core = again(coreOf(video), "missedLooks");
   return {

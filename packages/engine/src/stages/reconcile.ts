@@ -51,7 +51,11 @@ function judgeUnread(video: VideoIn<"in_doubt">, reason: string, upstream: Upstr
 }
 
 /** The task is this video's: from here on it is a render like any other. */
-function adopt(video: VideoIn<"in_doubt">, task: Pick<WireTask, "id" | "progress">, context: StageContext): Verdict {
+function adopt(
+  video: VideoIn<"in_doubt">,
+  task: Pick<WireTask, "id" | "progress">,
+  context: StageContext,
+): Promise<Verdict> {
   return startRendering(settled(coreOf(video), "adopted", "unknown", context.clock.now(), task.id), task, context);
 }
 

@@ -1,37 +1,80 @@
-import { coreOf, lastAttempt, type Video, type VideoCore, type VideoIn } from "@reelq/contract";
+import { coreOf, type Lane, lastAttempt, type Video, type VideoCore, type VideoIn } from "@reelq/contract";
 import type { CreateCall, CreateOutcome, Upstream } from "@reelq/upstream";
+import type { AdvanceOptions, Refusal } from "../advance.ts";
 import { settled, withAttempt, withdrawn } from "../attempt.ts";
 import { notSentMs, throttledMs } from "../backoff.ts";
 import { MINUTE, SECOND } from "../clock.ts";
+import { type Health, healthOf } from "../health.ts";
+import { laneName } from "../lane.ts";
 import { readReference } from "../reference.ts";
-import { again, type Verdict } from "../verdict.ts";
+import { elsewhere, hasRoom } from "../route.ts";
+import { again, type Move, type Verdict } from "../verdict.ts";
 import { fail } from "./fail.ts";
 import { startRendering } from "./start-rendering.ts";
 import type { StageContext } from "./context.ts";
 
-/** How long a lane rests after the account refused, so that a repaired account is found within minutes. */
-const accountRestMs = 2 * MINUTE;
+/** Until a video asks again whose lane has been told to wait: the lane's own leave says how long. */
+const askAgainMs = 250;
+
+/** Until a reference image that could not be read is asked for again. */
+const notYetMs = 5 * SECOND;
 
 /** Sends a queued video's one POST; finds out about an intent whose worker never reported. */
 export async function submit(video: VideoIn<"queued" | "submitting">, context: StageContext): Promise<Verdict> {
   const upstream = context.upstream(video.lane);
   if (!upstream) return { kind: "later", delayMs: MINUTE, note: `no account named ${video.lane.upstream} here` };
   if (video.status === "submitting") return judgeSilence(video, upstream, context);
-  const call = await prepare(video, context);
-  if (typeof call === "string")
-    return fail(coreOf(video), { class: "unsendable", code: "reference_missing", message: call }, context);
+  const prepared = (await needsImage(video, context)) ? await prepare(video, context) : undefined;
+  if (prepared?.kind === "unsendable") return unsendable(coreOf(video), prepared.reason, context);
+  if (prepared?.kind === "not_yet") return { kind: "later", delayMs: notYetMs, note: prepared.reason };
   const now = context.clock.now();
   const { postWithinMs, overdueAfterMs } = context.fleet.timings;
   const intent = withAttempt(coreOf(video), { upstream: upstream.name, intentAt: now, postBy: now + postWithinMs });
   return {
     kind: "intend",
     next: { ...intent, status: "submitting", worker: context.worker, dueAt: now + overdueAfterMs },
-    options: { leave: context.fleet.limitsOf(video.lane) },
-    send: (written) => post(written, call, upstream, context),
+    options: { leave: context.fleet.limitsOf(video.lane), probeMs: postWithinMs + upstream.timeouts.totalMs },
+    send: async (written) => post(written, prepared ?? (await prepare(video, context)), upstream, context),
+    refused: (refusal) => moveAway(video, refusal, context),
   };
 }
 
-async function prepare(video: VideoIn<"queued">, context: StageContext): Promise<CreateCall | string> {
+/** Nothing was sent yet, so another lane may have it. */
+async function moveAway(
+  video: VideoIn<"queued">,
+  refusal: Refusal,
+  context: StageContext,
+): Promise<Verdict | undefined> {
+  const lane = await elsewhere(video, refusal, context.fleet, context.readLanes);
+  if (!lane) return undefined;
+  const why =
+    refusal.kind === "open" ? `${video.lane.upstream} is not reached (${refusal.reason})` : "its lane is busy";
+  return moved(video, lane, why, context);
+}
+
+function moved(video: VideoIn<"queued">, lane: Lane, why: string, context: StageContext): Verdict {
+  return {
+    kind: "move",
+    next: { ...video, lane, dueAt: context.clock.now() },
+    delayMs: 0,
+    note: `from ${laneName(video.lane)} to ${laneName(lane)}: ${why}`,
+  };
+}
+
+/** The POST's content; or why there is none, for good or for now. */
+type Prepared =
+  | { readonly kind: "ready"; readonly call: CreateCall }
+  | { readonly kind: "unsendable"; readonly reason: string }
+  | { readonly kind: "not_yet"; readonly reason: string };
+
+/** Whether an image is to be read before leave is asked for: not where the lane would refuse, as it does twice a second while it is full. */
+async function needsImage({ request, lane }: VideoIn<"queued">, { fleet, readLanes }: StageContext): Promise<boolean> {
+  if (!request.reference) return false;
+  const [state] = await readLanes([lane]);
+  return state !== undefined && hasRoom(state, fleet);
+}
+
+async function prepare(video: VideoIn<"queued">, context: StageContext): Promise<Prepared> {
   const { prompt, seconds, size, reference, remixOf } = video.request;
   const call: CreateCall = {
     prompt,
@@ -40,45 +83,65 @@ async function prepare(video: VideoIn<"queued">, context: StageContext): Promise
     size,
     remixOf: remixOf?.task,
   };
-  if (!reference) return call;
-  const image = await readReference(context.storage, reference);
-  return image
-    ? { ...call, reference: image }
-    : `The reference image ${reference.sha256} is no longer in storage; upload it again.`;
+  if (!reference) return { kind: "ready", call };
+  try {
+    const image = await readReference(context.storage, reference);
+    if (image) return { kind: "ready", call: { ...call, reference: image } };
+  } catch (error) {
+    return { kind: "not_yet", reason: `the reference image could not be read: ${(error as Error).message}` };
+  }
+  const reason = `The reference image ${reference.sha256} is no longer in storage; upload it again.`;
+  return { kind: "unsendable", reason };
 }
+
+const unsendable = (core: VideoCore, message: string, context: StageContext): Move =>
+  fail(core, { class: "unsendable", code: "reference_missing", message }, context);
 
 async function post(
   video: VideoIn<"submitting">,
-  call: CreateCall,
+  prepared: Prepared,
   upstream: Upstream,
   context: StageContext,
 ): Promise<Verdict> {
   const core = coreOf(video);
+  if (prepared.kind === "unsendable") return unsendable(withdrawn(core), prepared.reason, context);
+  if (prepared.kind === "not_yet") return notSent(core, prepared.reason, context);
   if (context.clock.now() > (lastAttempt(video)?.postBy ?? 0))
     return notSent(core, "the time to send it had passed", context);
-  const outcome = await upstream.create(call);
-  return judge(core, outcome, context);
+  const outcome = await upstream.create(prepared.call);
+  const verdict = await judge(core, outcome, context);
+  const health = healthShown(outcome, context);
+  return { ...verdict, options: { ...verdict.options, health } };
+}
+
+/** A definite answer, even a refusal, is that of a server that works. */
+function healthShown(outcome: CreateOutcome, { fleet }: StageContext): Health {
+  switch (outcome.kind) {
+    case "not_sent":
+    case "in_doubt":
+      return healthOf("post", "infrastructure", outcome.reason, fleet.timings);
+    case "account":
+      return healthOf("post", "account", `${outcome.code}: ${outcome.message}`, fleet.timings);
+    default:
+      return healthOf("post", "well", "", fleet.timings);
+  }
 }
 
 /** Each outcome of a POST, and what follows from it. */
-function judge(core: VideoCore, outcome: CreateOutcome, context: StageContext): Verdict {
+async function judge(core: VideoCore, outcome: CreateOutcome, context: StageContext): Promise<Move> {
   const now = context.clock.now();
   switch (outcome.kind) {
     case "accepted":
-      return startRendering(settled(core, "accepted", "unknown", now, outcome.task.id), outcome.task, context);
+      return accepted(core, outcome, context);
     case "not_sent":
       return notSent(core, outcome.reason, context);
     case "throttled":
-      return wait(
-        again(withdrawn(core), "throttled"),
-        "throttled",
-        outcome.reason,
-        throttledMs(outcome.retryAfterMs, context.dice),
-        context,
-      );
+      return throttled(core, outcome, context);
+    case "reformat":
+      return wait(withdrawn(core), "not_sent", outcome.reason, 0, context);
     case "account":
       context.facts.emit("accountStopped", { lane: core.lane, code: outcome.code, message: outcome.message });
-      return wait(withdrawn(core), "account", `${outcome.code}: ${outcome.message}`, accountRestMs, context);
+      return wait(withdrawn(core), "account", `${outcome.code}: ${outcome.message}`, askAgainMs, context);
     case "refused":
       return fail(
         settled(core, "refused", "no", now),
@@ -90,27 +153,57 @@ function judge(core: VideoCore, outcome: CreateOutcome, context: StageContext): 
   }
 }
 
-function notSent(core: VideoCore, reason: string, context: StageContext): Verdict {
-  const counted = again(withdrawn(core), "notSent");
-  const delayMs = notSentMs(counted.setbacks.notSent, context.dice);
-  return { ...wait(counted, "not_sent", reason, delayMs, context), options: {} };
+async function accepted(
+  core: VideoCore,
+  outcome: CreateOutcome & { kind: "accepted" },
+  context: StageContext,
+): Promise<Move> {
+  const { task, restMs } = outcome;
+  const started = await startRendering(
+    settled(core, "accepted", "unknown", context.clock.now(), task.id),
+    task,
+    context,
+  );
+  const restLane = { ms: restMs ?? 0, reason: "the account's requests are used up, its last reply said", said: true };
+  const options: AdvanceOptions = { ...started.options, pulse: { kind: "accepted" } };
+  return { ...started, options: restMs === undefined ? options : { ...options, restLane } };
 }
 
-/** Back to the queue, with the lane at rest for as long. */
+function notSent(core: VideoCore, reason: string, context: StageContext): Move {
+  const counted = again(withdrawn(core), "notSent");
+  return wait(counted, "not_sent", reason, notSentMs(counted.setbacks.notSent, context.dice), context);
+}
+
+/** The lane rests, and the video with it; where too many tasks run at once, until one of them ends. */
+function throttled(core: VideoCore, outcome: CreateOutcome & { kind: "throttled" }, context: StageContext): Move {
+  const { reason, retryAfterMs, crowded } = outcome;
+  const sentAt = core.attempts.at(-1)?.intentAt ?? context.clock.now();
+  const counted = again(withdrawn(core), "throttled");
+  const restLane = {
+    ms: throttledMs(retryAfterMs, context.dice),
+    reason: `throttled: ${reason}`,
+    said: retryAfterMs !== undefined,
+  };
+  return {
+    ...wait(counted, "throttled", reason, askAgainMs, context),
+    options: { restLane, ...(crowded ? { pulse: { kind: "crowded" as const, sentAt } } : {}) },
+  };
+}
+
+/** Back to the queue. */
 function wait(
   core: VideoCore,
   reason: "throttled" | "not_sent" | "account",
   detail: string,
   delayMs: number,
   context: StageContext,
-): Verdict & { kind: "move" } {
+): Move {
   const now = context.clock.now();
   return {
     kind: "move",
     next: { ...core, status: "queued", waiting: { reason, since: now, detail }, dueAt: now + delayMs },
     delayMs,
     note: detail,
-    options: { restLane: { ms: delayMs, reason: `${reason}: ${detail}` } },
   };
 }
 
@@ -126,7 +219,7 @@ async function judgeSilence(video: VideoIn<"submitting">, upstream: Upstream, co
   return doubt(coreOf(video), "the worker that was to send it never reported", context);
 }
 
-function doubt(core: VideoCore, reason: string, context: StageContext): Verdict {
+function doubt(core: VideoCore, reason: string, context: StageContext): Move {
   const now = context.clock.now();
   const delayMs = Math.min(SECOND, context.fleet.timings.doubtLookMs);
   const next: Video = {

@@ -1,0 +1,211 @@
+import { isFinal, lastAttempt, type Video, type VideoIn } from "@reelq/contract";
+import { MINUTE, SECOND } from "./clock.ts";
+import type { Engine } from "./engine.ts";
+import { expiryOf } from "./expiry.ts";
+import { isSameLane, type LaneLimits, laneName } from "./lane.ts";
+import type { LaneState } from "./lane-state.ts";
+import { type Obstacle, obstacleOf, placesOf } from "./obstacle.ts";
+import { openPlan, type Plan } from "./plan.ts";
+
+/** Why a video is where it is, and when it should move. Times in ms since 1970. */
+export interface Explanation {
+  readonly video: Video;
+  /** One plain sentence. */
+  readonly sentence: string;
+  /** The next thing that happens to it by itself; absent: nothing does, or nobody can say when. */
+  readonly nextAt?: number;
+  /** When it is expected to be rendered: the median, and what nine of ten do not pass. */
+  readonly expected?: { readonly median: number; readonly ninety: number };
+  /** What keeps its lane from sending; queued videos only. */
+  readonly obstacle?: Obstacle;
+  /** Queued videos of its lane that are older; queued videos only. */
+  readonly ahead?: number;
+  readonly lane?: LaneState;
+}
+
+type Said = Omit<Explanation, "video" | "lane">;
+
+export type Explainer = (video: Video) => Promise<Explanation>;
+
+export function openExplainer(engine: Engine): Explainer {
+  const { ledger, fleet, clock } = engine;
+  const plan = openPlan(ledger, fleet, clock, Math.random);
+  return async (video) => {
+    if (isFinal(video.status)) return { video, sentence: ended(video) };
+    const [[lane], workers] = await Promise.all([ledger.laneStates([video.lane]), ledger.workers()]);
+    const said = await sayWhy(video, lane, engine, plan);
+    // Whatever else may hold it, nothing moves without a worker.
+    const sentence =
+      workers === 0 ? `No worker is running, so nothing moves; ${lowered(said.sentence)}` : said.sentence;
+    return { video, ...said, sentence, ...(lane ? { lane } : {}) };
+  };
+}
+
+async function sayWhy(video: Video, lane: LaneState | undefined, engine: Engine, plan: Plan): Promise<Said> {
+  const now = engine.clock.now();
+  switch (video.status) {
+    case "queued":
+      return queued(video, lane, engine, plan);
+    case "submitting":
+      return {
+        sentence: `Its POST went to ${video.lane.upstream} ${ago(now - intentOf(video))} and has not been answered yet; a reply that does not come leaves it in doubt.`,
+        nextAt: video.dueAt,
+      };
+    case "in_doubt":
+      return inDoubt(video, now);
+    case "rendering":
+      return rendering(video, lane, engine, plan);
+    case "downloading":
+      return downloading(video, now);
+    default:
+      return { sentence: ended(video) };
+  }
+}
+
+const intentOf = (video: Video): number => lastAttempt(video)?.intentAt ?? video.updatedAt;
+
+async function queued(
+  video: VideoIn<"queued">,
+  state: LaneState | undefined,
+  { ledger, fleet, clock }: Engine,
+  plan: Plan,
+): Promise<Said> {
+  const name = laneName(video.lane);
+  if (!state || !fleet.lanes.some((lane) => isSameLane(lane, video.lane)))
+    return {
+      sentence: `It waits in ${name}, which the configuration no longer serves; serve it again, or cancel the video.`,
+    };
+  const ahead = await ledger.position(video);
+  const queue =
+    ahead === 0
+      ? "it is the next one"
+      : `${count(ahead, "older video")} of its lane go${ahead === 1 ? "es" : ""} first`;
+  const obstacle = obstacleOf(state, fleet.limitsOf(video.lane));
+  const now = clock.now();
+  if (!obstacle) {
+    const own =
+      video.dueAt > now && video.waiting ? ` (${video.waiting.reason}: ${video.waiting.detail ?? "no details"})` : "";
+    return {
+      sentence: `It waits for its turn in ${name}, where nothing is in the way: ${queue}, ${soon(video.dueAt - now)}${own}.`,
+      nextAt: Math.max(now, video.dueAt),
+      ahead,
+    };
+  }
+  const { median } = await plan.expected({ ...video, ageMs: 0, reading: undefined });
+  const turn = turnIn(state, fleet.limitsOf(video.lane), obstacle, ahead, median);
+  return {
+    sentence: `It waits in ${name} because ${wordsOf(obstacle, video.lane.upstream)}: ${queue}; its turn comes ${soon(turn)}.`,
+    nextAt: now + turn,
+    obstacle,
+    ahead,
+  };
+}
+
+/** About how long until the lane has let all older ones pass, in ms. */
+function turnIn(state: LaneState, limits: LaneLimits, obstacle: Obstacle, ahead: number, renderMs: number): number {
+  const rate = Math.min(limits.lane.perMinute || Infinity, limits.account.perMinute || Infinity);
+  const places = placesOf(state, limits);
+  const byRate = Number.isFinite(rate) ? (ahead / rate) * MINUTE : 0;
+  const byPlaces = Number.isFinite(places) ? (ahead / places) * renderMs : 0;
+  // A place of a full lane is on average half way through its render, and the first of n comes free n times as soon.
+  const first = obstacle.kind === "full" ? renderMs / (places + 1) : obstacle.waitMs;
+  return first + Math.max(byRate, byPlaces);
+}
+
+function wordsOf(obstacle: Obstacle, upstream: string): string {
+  switch (obstacle.kind) {
+    case "breaker":
+      return obstacle.isTried
+        ? `${upstream} failed (${obstacle.why}), and another video tries it now`
+        : `nothing is sent to ${upstream} for ${span(obstacle.waitMs)} (${obstacle.why})`;
+    case "rest":
+      return `its lane rests for ${span(obstacle.waitMs)} (${obstacle.why})`;
+    case "full":
+      return `all ${obstacle.places} places ${whosePlaces(obstacle.whose, upstream)} are taken`;
+    case "rate":
+      return `the ${count(obstacle.allowed, "request")} a minute of ${obstacle.whose === "lane" ? "its lane" : upstream} are used up for ${span(obstacle.waitMs)}`;
+  }
+}
+
+function whosePlaces(whose: "lane" | "account" | "learned", upstream: string): string {
+  if (whose === "account") return `at ${upstream}`;
+  return whose === "lane" ? "of its lane" : `that ${upstream} has been seen to allow`;
+}
+
+function inDoubt({ doubt, lane, dueAt }: VideoIn<"in_doubt">, now: number): Said {
+  const why = `${lane.upstream} may or may not have taken its POST (${doubt.reason})`;
+  if (doubt.held)
+    return {
+      sentence: `${why}, and evidence cannot settle it (${doubt.evidence ?? "no list"}); a person decides with reelq resolve.`,
+      nextAt: dueAt,
+    };
+  const found = doubt.evidence === undefined ? "" : `, so far: ${doubt.evidence}`;
+  return { sentence: `${why}; it is looked for ${soon(dueAt - now)}${found}.`, nextAt: dueAt };
+}
+
+async function rendering(
+  video: VideoIn<"rendering">,
+  state: LaneState | undefined,
+  { clock }: Engine,
+  plan: Plan,
+): Promise<Said> {
+  const now = clock.now();
+  const { task, looks } = video;
+  const ageMs = Math.max(0, now - task.acceptedAt);
+  const [readAge, progress] = looks.readings?.at(-1) ?? [0, undefined];
+  const reading = progress === undefined ? undefined : { ageMs: readAge, progress };
+  const rest = await plan.expected({ ...video, ageMs, reading });
+  const reported = task.progress === undefined ? "" : `, ${Math.floor(task.progress)} % by its own report`;
+  const missed = looks.missed > 0 ? `; ${count(looks.missed, "look")} in a row failed${whyMissed(state)}` : "";
+  return {
+    sentence: `${video.lane.upstream} has been rendering it for ${span(ageMs)}${reported}${missed}; the next look comes ${soon(video.dueAt - now)}, and it should be done ${soon(rest.median)} (9 of 10 within ${span(rest.ninety)}).`,
+    nextAt: Math.max(now, video.dueAt),
+    expected: { median: now + rest.median, ninety: now + rest.ninety },
+  };
+}
+
+const whyMissed = (state: LaneState | undefined): string =>
+  state && state.breaker.state !== "closed" ? ` (${state.breaker.why})` : "";
+
+function downloading({ task, fetching, dueAt, lane }: VideoIn<"downloading">, now: number): Said {
+  const expiry = expiryOf(task);
+  const kept =
+    expiry > now
+      ? `${lane.upstream} keeps it for another ${span(expiry - now)}`
+      : `${lane.upstream} may have deleted it`;
+  if (fetching.tries === 0)
+    return { sentence: `It is rendered, and its file is being fetched; ${kept}.`, nextAt: Math.max(now, dueAt) };
+  const why = fetching.lastProblem ?? "no details";
+  return {
+    sentence: `It is rendered, and ${count(fetching.tries, "try", "tries")} to fetch its file failed (${why}); the next one comes ${soon(dueAt - now)}, and ${kept}.`,
+    nextAt: Math.max(now, dueAt),
+  };
+}
+
+function ended(video: Video): string {
+  switch (video.status) {
+    case "stored":
+      return `It is finished: its file is stored as ${video.file.key}.`;
+    case "failed":
+      return `It failed and stays so unless a person retries it: ${video.failure.class}, ${video.failure.message.replace(/\.$/, "")}.`;
+    case "cancelled":
+      return `It was cancelled${video.abandoned ? " after it was paid for" : " before anything was sent"}.`;
+    default:
+      return `It is ${video.status}.`;
+  }
+}
+
+const lowered = (sentence: string): string => sentence.charAt(0).toLowerCase() + sentence.slice(1);
+
+const count = (number: number, one: string, many = `${one}s`): string => `${number} ${number === 1 ? one : many}`;
+
+/** `12 s`, `3 min`, `2.5 h`. */
+function span(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / SECOND));
+  if (seconds < 90) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.round(minutes / 6) / 10} h`;
+}
+
+const soon = (ms: number): string => (ms < SECOND ? "now" : `in about ${span(ms)}`);
+const ago = (ms: number): string => (ms < SECOND ? "just now" : `${span(ms)} ago`);

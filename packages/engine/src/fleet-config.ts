@@ -1,0 +1,203 @@
+import { type Catalogue, catalogueSchema, nearestName, seedCatalogue } from "@reelq/contract";
+import { z } from "zod";
+import { timingsSchema } from "./timings.ts";
+
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/);
+const nameRule = "a name is letters, digits, dots, dashes and underscores";
+
+function wholeFromOne(what: string) {
+  const error = `${what} must be a whole number from 1; leave it out where there is no limit`;
+  // Not `z.int()`: after a fraction it lets nothing more be judged, and every mistake is to be told.
+  return z.number({ error }).refine((value) => Number.isSafeInteger(value) && value >= 1, error);
+}
+
+/** What an account allows; what is left out has no limit. */
+const limitsSchema = z.strictObject({
+  /** Tasks at once. */
+  inFlight: wholeFromOne("tasks at once").optional(),
+  /** POSTs in any minute. */
+  requestsPerMinute: wholeFromOne("POSTs in any minute").optional(),
+  /** Status queries in any second. */
+  looksPerSecond: wholeFromOne("status queries in any second").optional(),
+});
+
+const weightSchema = z
+  .number({ error: "must be a number above 0" })
+  .positive("must be above 0")
+  .max(1_000, "must be at most 1000");
+
+/** A model at one upstream, where more is to be said than its name. */
+const servedSchema = z.strictObject({
+  /** What the upstream calls it, where that differs. */
+  name: z.string().min(1).optional(),
+  /** Its share of the model's videos, where other upstreams serve it too; the upstream's own weight where left out. */
+  weight: weightSchema.optional(),
+  /** Of this model at this upstream, within those of the whole account. */
+  limits: limitsSchema.optional(),
+});
+
+const servedModels = z.record(
+  z.string(),
+  z.union([z.string().min(1), servedSchema], {
+    error: "must be the upstream's name for it, or a map with name, weight or limits",
+  }),
+);
+
+const capability = z.union([z.literal("auto", { error: "must be auto, true or false" }), z.boolean()]);
+
+const upstreamSchema = z.strictObject({
+  /** Up to and with `/v1`. */
+  url: z.url({ protocol: /^https?$/, error: "must be an http or https URL up to and with /v1" }),
+  /** The bearer token. */
+  key: z.string({ error: "must be a text; put digits in quotes" }).min(1).optional(),
+  /** The models it serves, all of the catalogue where left out; a map where its name for one differs, or more is to be said. */
+  models: z
+    .union([z.array(z.string()).min(1, "is empty; leave it out where all are served"), servedModels], {
+      error: "must be a list of models, or a map of them",
+    })
+    .optional(),
+  /** Its share of the videos that other upstreams could render too. */
+  weight: weightSchema.optional(),
+  /** What a create call is sent as. */
+  format: z.enum(["auto", "multipart", "json"]).optional(),
+  /** How long it keeps a finished file, where its tasks do not say; an hour unless told. */
+  retentionSeconds: z.number().positive().optional(),
+  /** What it can do, where finding out is not wanted or goes wrong. */
+  capabilities: z
+    .strictObject({
+      /** `GET /videos`: settles doubts, and saves looks. */
+      list: capability.optional(),
+      /** A file can be asked for from the middle on. */
+      range: capability.optional(),
+      /** `POST /videos/{id}/remix`. */
+      remix: capability.optional(),
+    })
+    .optional(),
+  /** Of the whole account. */
+  limits: limitsSchema.optional(),
+  timeouts: z
+    .strictObject({
+      /** TCP and TLS. */
+      connectSeconds: z.number().positive().optional(),
+      /** A whole create: while it may last, a POST without a reply is not judged absent. */
+      createSeconds: z.number().positive().optional(),
+      /** A whole status query. */
+      lookSeconds: z.number().positive().optional(),
+      /** Between two chunks of a file. */
+      idleSeconds: z.number().positive().optional(),
+    })
+    .optional(),
+});
+export type UpstreamEntry = z.infer<typeof upstreamSchema>;
+export type LimitSettings = z.infer<typeof limitsSchema>;
+export type Capability = z.infer<typeof capability>;
+
+const shape = z.strictObject({
+  upstreams: z
+    .record(name, upstreamSchema, { error: ({ code }) => (code === "invalid_key" ? nameRule : undefined) })
+    .default({}),
+  models: catalogueSchema.default({}),
+  /** For a model, those that may stand in for it while no upstream that serves it can be reached. */
+  equivalents: z
+    .record(z.string(), z.array(z.string(), { error: "must be a list of models" }).min(1, "must name a model"))
+    .default({}),
+  timings: timingsSchema,
+});
+
+/** What `REELQ_CONFIG` says. */
+export const fleetSchema = shape.superRefine(
+  (config, context) => {
+    const complain = ({ path, message }: Mistake) => context.addIssue({ code: "custom", path: [...path], message });
+    [...unknownModels(config), ...unservedModels(config), ...sameAccounts(config)].forEach(complain);
+  },
+  // Also where the shape is wrong in another place: all mistakes are told at once.
+  { when: () => true },
+);
+export type FleetConfig = z.infer<typeof fleetSchema>;
+
+interface Mistake {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** The file before it is known to have the right shape. */
+type Unsure = Readonly<Record<"upstreams" | "models" | "equivalents", unknown>>;
+
+const entriesOf = (value: unknown): [string, unknown][] =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
+
+const fieldOf = (value: unknown, field: string): unknown => entriesOf(value).find(([key]) => key === field)?.[1];
+
+const textsOf = (value: unknown): string[] =>
+  Array.isArray(value)
+    ? value.filter((one): one is string => typeof one === "string")
+    : entriesOf(value).map(([key]) => key);
+
+/** Under an upstream's models or under equivalents: a model that no catalogue holds. */
+function unknownModels({ upstreams, models, equivalents }: Unsure): Mistake[] {
+  const known = Object.keys({ ...seedCatalogue, ...Object.fromEntries(entriesOf(models)) });
+  const judge = (model: string, path: Mistake["path"]): Mistake[] => {
+    if (known.includes(model)) return [];
+    const meant = nearestName(model, known);
+    const advice = meant ? `did you mean "${meant}"?` : `known: ${known.join(", ")}; add it under models.`;
+    return [{ path, message: `"${model}" is no known model; ${advice}` }];
+  };
+  return [
+    ...entriesOf(upstreams).flatMap(([upstream, entry]) => {
+      const served = fieldOf(entry, "models");
+      const isList = Array.isArray(served);
+      return textsOf(served).flatMap((model, index) =>
+        judge(model, ["upstreams", upstream, "models", isList ? index : model]),
+      );
+    }),
+    ...entriesOf(equivalents).flatMap(([model]) => judge(model, ["equivalents", model])),
+    ...entriesOf(equivalents).flatMap(([model, others]) =>
+      textsOf(others).flatMap((other, index) =>
+        other === model
+          ? [{ path: ["equivalents", model, index], message: `"${model}" cannot stand in for itself` }]
+          : judge(other, ["equivalents", model, index]),
+      ),
+    ),
+  ];
+}
+
+/** Under models: one that the file's upstreams do not serve, which is most likely a slip in one of the two places. */
+function unservedModels({ upstreams, models }: Unsure): Mistake[] {
+  const entries = entriesOf(upstreams);
+  const lists = entries.map(([, entry]) => fieldOf(entry, "models"));
+  if (entries.length === 0 || lists.some((list) => list === undefined)) return [];
+  const served = new Set(lists.flatMap(textsOf));
+  return entriesOf(models)
+    .filter(([model]) => !served.has(model))
+    .map(([model]) => ({
+      path: ["models", model],
+      message: `no upstream serves it; name it under the models of one of: ${entries.map(([upstream]) => upstream).join(", ")}`,
+    }));
+}
+
+/** One account under two names would have each of its limits twice. */
+function sameAccounts({ upstreams }: Unsure): Mistake[] {
+  const seen = new Map<string, string>();
+  return entriesOf(upstreams).flatMap(([upstream, entry]) => {
+    const url = fieldOf(entry, "url");
+    if (typeof url !== "string") return [];
+    const account = JSON.stringify([url.replace(/\/+$/, ""), fieldOf(entry, "key") ?? null]);
+    const other = seen.get(account);
+    seen.set(account, upstream);
+    if (other === undefined) return [];
+    const message = `has the url and the key of ${other}: one account under two names would pass its limits; keep one of them`;
+    return [{ path: ["upstreams", upstream], message }];
+  });
+}
+
+/** The models that an upstream serves, each with what is said of it there. */
+export function servedBy(
+  { models }: UpstreamEntry,
+  catalogue: Catalogue,
+): Readonly<Record<string, z.infer<typeof servedSchema>>> {
+  if (models === undefined) return Object.fromEntries(Object.keys(catalogue).map((model) => [model, {}]));
+  if (Array.isArray(models)) return Object.fromEntries(models.map((model) => [model, {}]));
+  return Object.fromEntries(
+    Object.entries(models).map(([model, said]) => [model, typeof said === "string" ? { name: said } : said]),
+  );
+}

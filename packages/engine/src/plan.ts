@@ -1,0 +1,68 @@
+import type { Lane, VideoRequest } from "@reelq/contract";
+import { type Clock, type Dice, SECOND } from "./clock.ts";
+import type { Fleet } from "./fleet.ts";
+import { type Finished, type Learned, lessonOf, type Reading } from "./learned.ts";
+import type { Ledger } from "./ledger.ts";
+import { expectedRestMs, nextLookMs } from "./schedule.ts";
+import { recently } from "./recently.ts";
+
+/** A render that is looked at. */
+interface Render {
+  readonly lane: Lane;
+  readonly request: Pick<VideoRequest, "seconds">;
+  /** Since the upstream accepted it. */
+  readonly ageMs: number;
+  /** What it reported last, where it reports at all. */
+  readonly reading: Reading | undefined;
+}
+
+/** When to look next, by what finished renders of the lane taught all workers. */
+export interface Plan {
+  /** Ms from now. */
+  nextLookMs(render: Render): Promise<number>;
+  /** Ms from now until it is done: the median, and what nine of ten do not pass. */
+  expected(render: Render): Promise<{ readonly median: number; readonly ninety: number }>;
+  learn(lane: Lane, request: Pick<VideoRequest, "seconds">, finished: Finished): Promise<void>;
+}
+
+/** While a video waits for a place, the seconds in which nobody knows that one is free weigh more. */
+const impatience = 0.25;
+
+/** So many renders after which a sketch changes slowly. */
+const wellKnown = 50;
+
+export function openPlan(
+  ledger: Pick<Ledger, "learned" | "learn" | "laneStates">,
+  fleet: Pick<Fleet, "catalogue" | "limitsOf">,
+  clock: Clock,
+  dice: Dice,
+): Plan {
+  const sketches = recently<Learned>(clock, ({ count }) => (count < wellKnown ? SECOND : 10 * SECOND));
+  const contention = recently<boolean>(clock, () => 2 * SECOND);
+
+  const factsOf = async ({ lane, request, ageMs, reading }: Render) => ({
+    ageMs,
+    reading,
+    typicalRenderSeconds: fleet.catalogue[lane.model]?.typicalRenderSeconds,
+    learned: await sketches(`${lane.upstream}/${lane.model}/${request.seconds}`, () =>
+      ledger.learned(lane, request.seconds),
+    ),
+  });
+
+  const isContended = (lane: Lane): Promise<boolean> =>
+    contention(`${lane.upstream}/${lane.model}`, async () => {
+      const [state] = await ledger.laneStates([lane]);
+      const limits = fleet.limitsOf(lane);
+      const isCapped = limits.lane.inFlight > 0 || limits.account.inFlight > 0 || state?.learnedPlaces !== undefined;
+      return isCapped && (state?.waiting ?? 0) > 0;
+    });
+
+  return {
+    async nextLookMs(render) {
+      const [facts, contended] = await Promise.all([factsOf(render), isContended(render.lane)]);
+      return nextLookMs({ ...facts, patience: contended ? impatience : 1 }, dice);
+    },
+    expected: async (render) => expectedRestMs(await factsOf(render)),
+    learn: (lane, { seconds }, finished) => ledger.learn(lane, seconds, lessonOf(finished, dice)),
+  };
+}

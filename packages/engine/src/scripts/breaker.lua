@@ -1,0 +1,64 @@
+-- The breaker of one upstream, a HASH. Closed: it has no field `until`. Open: `until` lies ahead. Half-open: `until`
+-- has passed, and one video may try.
+--   post, look  failures of this kind in a row    opens  how often it opened since it was last closed
+--   until  ms    since  ms, when it first opened   kind  infrastructure | account    why  one sentence
+--   probe  the video that tries    probe_until  ms, when another one may
+
+local breaker_life = 24 * 3600 * 1000
+
+-- Returns nothing where a POST may pass, else the ms to wait and why.
+local function breaker_refuses(key, now)
+  local open = redis.call('HMGET', key, 'until', 'why', 'probe_until')
+  if not open[1] then return nil end
+  if now < tonumber(open[1]) then return tonumber(open[1]) - now, open[2] end
+  if open[3] and now < tonumber(open[3]) then return tonumber(open[3]) - now, open[2] .. '; one video tries it now' end
+  return nil
+end
+
+-- The video that was given leave while the breaker is half-open is its probe, for as long as its POST may last.
+local function breaker_lets_pass(key, id, now, probe_ms)
+  if redis.call('HEXISTS', key, 'until') == 1 then
+    redis.call('HSET', key, 'probe', id, 'probe_until', now + probe_ms)
+  end
+end
+
+local function breaker_open(key, health, now)
+  local opens = redis.call('HINCRBY', key, 'opens', 1)
+  local ms = math.min(health.longest_ms, health.open_ms * 2 ^ math.min(opens - 1, 20))
+  redis.call('HSETNX', key, 'since', now)
+  redis.call('HSET', key, 'until', now + ms, 'kind', health.said, 'why', health.why)
+  redis.call('HDEL', key, 'probe', 'probe_until')
+  redis.call('PEXPIRE', key, breaker_life)
+  return opens == 1 and 'opened' or 'reopened'
+end
+
+-- What a call showed of the upstream. Returns 'opened' | 'reopened' | 'closed' | ''.
+local function breaker_hears(key, health, id, now)
+  local known = redis.call('HMGET', key, 'until', 'kind', 'probe', 'look')
+  local is_open = known[1] and true or false
+  if health.said == 'well' then
+    if health.about == 'post' then
+      redis.call('DEL', key)
+      return is_open and 'closed' or ''
+    end
+    if known[4] then
+      redis.call('HDEL', key, 'look')
+      -- A server that was gone and answers again may be tried at once; an account that stopped may not.
+      if is_open and known[2] == 'infrastructure' and now < tonumber(known[1]) then
+        redis.call('HSET', key, 'until', now)
+      end
+    end
+    return ''
+  end
+  if is_open then
+    local was_probe = health.about == 'post' and (known[3] == id or now >= tonumber(known[1]))
+    if was_probe or (health.said == 'account' and known[2] ~= 'account') then return breaker_open(key, health, now) end
+    if health.about == 'look' then redis.call('HINCRBY', key, 'look', 1) end
+    return ''
+  end
+  if health.said == 'account' then return breaker_open(key, health, now) end
+  local failures = redis.call('HINCRBY', key, health.about, 1)
+  redis.call('PEXPIRE', key, breaker_life)
+  if failures >= health.failures then return breaker_open(key, health, now) end
+  return ''
+end

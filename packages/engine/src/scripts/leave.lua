@@ -1,0 +1,68 @@
+-- Leave to send one POST: of the breaker, of the lane and of its account. Nothing is written unless it is given.
+--
+-- What is given leave is sent a little later: the window is longer than a minute, so that the upstream never sees
+-- one request too many in a minute of its own.
+local rate_window = 62000
+
+-- The tasks at once that a lane's refusals taught, a HASH: cap, a fraction; lowered_at, ms; throttles, in a row.
+local function learned_places(key)
+  local cap = tonumber(redis.call('HGET', key, 'cap') or '')
+  return cap and math.max(1, math.floor(cap + 0.5)) or nil
+end
+
+-- Ms until the next leave, or nothing.
+local function rate_refuses(key, rate, now)
+  if rate == 0 then return nil end
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - rate_window)
+  if redis.call('ZCARD', key) < rate then return nil end
+  local oldest = redis.call('ZRANGE', key, -rate, -rate, 'WITHSCORES')
+  return math.max(1, oldest[2] + rate_window - now)
+end
+
+local function leave_refused(keys, leave, now)
+  local open_ms, why = breaker_refuses(keys.breaker, now)
+  if open_ms then return { 'open', math.ceil(open_ms), why } end
+  local rest = redis.call('PTTL', keys.rest)
+  if rest > 0 then return { 'resting', rest, redis.call('GET', keys.rest) or '' } end
+  local taken, places, whose = redis.call('ZCARD', keys.lane_places), leave.lane.inFlight, 'lane'
+  local learned = learned_places(keys.cap)
+  if learned and (places == 0 or learned < places) then places, whose = learned, 'learned' end
+  if places > 0 and taken >= places then return { 'full', taken, places, whose } end
+  places = leave.account.inFlight
+  if places > 0 then
+    taken = redis.call('ZCARD', keys.account_places)
+    if taken >= places then return { 'full', taken, places, 'account' } end
+  end
+  local wait_ms = rate_refuses(keys.lane_sent, leave.lane.perMinute, now)
+  if wait_ms then return { 'rate', wait_ms, leave.lane.perMinute, 'lane' } end
+  wait_ms = rate_refuses(keys.account_sent, leave.account.perMinute, now)
+  if wait_ms then return { 'rate', wait_ms, leave.account.perMinute, 'account' } end
+  return nil
+end
+
+local function leave_given(keys, leave, name, now)
+  for _, sent in ipairs({ { keys.lane_sent, leave.lane }, { keys.account_sent, leave.account } }) do
+    if sent[2].perMinute > 0 then
+      redis.call('ZADD', sent[1], now, name)
+      redis.call('PEXPIRE', sent[1], rate_window)
+    end
+  end
+end
+
+-- "Too many running tasks": what runs is all that may. Multiplicative decrease, once for those that were sent together.
+local function lower_cap(key, taken, sent_at, now)
+  local known = redis.call('HMGET', key, 'cap', 'lowered_at')
+  local cap = math.min(tonumber(known[1] or '') or math.huge, math.max(1, taken))
+  if sent_at > tonumber(known[2] or '0') then
+    cap = math.max(1, cap * 0.85)
+    redis.call('HSET', key, 'lowered_at', now)
+  end
+  redis.call('HSET', key, 'cap', tostring(cap))
+  redis.call('PEXPIRE', key, 24 * 3600 * 1000)
+end
+
+-- A task was accepted in a lane that was as full as had been learned: additive increase, one place for ten of them.
+local function raise_cap(key, taken)
+  local cap = tonumber(redis.call('HGET', key, 'cap') or '')
+  if cap and taken >= math.floor(cap + 0.5) then redis.call('HSET', key, 'cap', tostring(cap + 0.1)) end
+end
