@@ -16,7 +16,7 @@ import {
 } from "./polling-simulation.ts";
 
 const seed = 7;
-const size = 2_000;
+const size = 4_000;
 
 /** The headline leaves out the first renders, from which the learner learns; the whole run is printed beside. */
 const warmUp = 200;
@@ -100,7 +100,7 @@ function line({ set, schedule, figures, whole }: Row, fixed: Row): string {
 
 const seconds = (ms: number): string => (ms / 1_000).toFixed(2);
 
-/** The optimum at the brief's 0.54 of the looks, and at as many as reelq used. */
+/** The optimum at 0.54 of the looks, and at as many as reelq used. */
 function optimumLine(rows: readonly Row[]): string {
   const used = rows.find(({ goal }) => goal === "without")!.figures.looksPerVideo / rows[0]!.figures.looksPerVideo;
   const at = [0.54, used].map((looks) => {

@@ -138,6 +138,17 @@ describe.concurrent("a download that goes wrong", () => {
     expect(bench.simulator.looks().keysLeaked).toBe(0);
   });
 
+  test("goes on where it broke off, unless the operator says that the upstream cannot", async (context) => {
+    const { expect } = context;
+    for (const range of [undefined, false]) {
+      const bench = await open(context, range === undefined ? {} : { capabilities: { range } });
+      bench.simulator.addFault({ on: "content", do: "truncate", with: { bytes: 500 } });
+      const { id } = await bench.create("cut");
+      const { setbacks } = await bench.reach(id, "stored");
+      expect(setbacks.brokenDownloads).toBe(range === undefined ? 0 : 1);
+    }
+  });
+
   test("is tried as long as the file lives, however often it breaks", async (context) => {
     const { expect } = context;
     const bench = await openTimeless(context, { simulator: { capabilities: { range: false } } });

@@ -351,6 +351,17 @@ describe.concurrent("a reference image", () => {
 });
 
 describe.concurrent("a remix", () => {
+  test("is refused before anything is sent where the operator says that the upstream cannot", async (context) => {
+    const { expect } = context;
+    const bench = await open(context, { capabilities: { remix: false } });
+    const { id } = await bench.create("a source");
+    await bench.reach(id, "stored");
+    await expect(bench.producer.remix(id, { prompt: "again" }, caller)).rejects.toMatchObject({
+      problems: [{ code: "conflict", message: expect.stringContaining("main, which cannot remix") }],
+    });
+    expect(bench.simulator.posts()).toHaveLength(1);
+  });
+
   test("starts from our id or from the upstream's id of the task, and goes to its remix call", async (context) => {
     const { expect } = context;
     const bench = await open(context, { simulator: { ids: "colons" } });

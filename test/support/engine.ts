@@ -55,6 +55,8 @@ export interface BenchOptions {
   readonly simulator?: SimulatorOptions;
   /** Places in the lane; without end where left out. */
   readonly places?: number;
+  /** What the configuration says that the upstream can do. */
+  readonly capabilities?: { readonly range?: boolean; readonly remix?: boolean; readonly list?: boolean };
   /** Status queries in a second; without end where left out. */
   readonly looksPerSecond?: number;
   readonly timeouts?: Partial<Timeouts>;
@@ -208,12 +210,13 @@ export const delegate = (room: Storage): Storage => ({
   close: () => room.close(),
 });
 
-const fleetOf = (url: string, { places, looksPerSecond }: BenchOptions): Fleet =>
+const fleetOf = (url: string, { places, looksPerSecond, capabilities }: BenchOptions): Fleet =>
   openFleet({
     upstreams: {
       main: {
         url,
         models: [tinyModel],
+        ...(capabilities ? { capabilities } : {}),
         limits: {
           ...(places === undefined ? {} : { inFlight: places }),
           ...(looksPerSecond === undefined ? {} : { looksPerSecond }),

@@ -139,7 +139,7 @@ describe("the file of REELQ_CONFIG", () => {
     ["weight: -1", "must be above 0"],
     ["format: xml", '"auto"|"multipart"|"json"'],
     ["retentionSeconds: 0", ">0"],
-    ["timeouts: { lookSeconds: -1 }", ">0"],
+    ["timeouts: { lookSeconds: 0.0001 }", ">=0.001"],
     ["capabilities: { range: 1 }", "must be auto, true or false"],
   ])("tells of %s: %s", (line, words) => {
     const told = mistakesIn(`upstreams:\n  north:\n    url: https://north.example/v1\n    ${line}\n`);

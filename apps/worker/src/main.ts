@@ -22,7 +22,7 @@ async function main(): Promise<void> {
   const { stages, prefix, auditing, examining } = readArguments();
   const env = readWorkerEnvironment(process.env);
   const log = openLogger({ name: "worker", level: examining === undefined ? env.logLevel : "silent" });
-  const shutdown = openShutdown({ log });
+  const shutdown = openShutdown({ log, exitCodeAfterSignal: examining === undefined ? "zero" : "signal" });
   if (examining !== undefined) {
     const isWell = await printExamination(env, prefix, examining, (text) => process.stdout.write(text));
     return shutdown.begin("the examination is done", isWell ? 0 : 1);

@@ -45,11 +45,22 @@ const servedModels = z.record(
 
 const capability = z.union([z.literal("auto", { error: "must be auto, true or false" }), z.boolean()]);
 
+/** A second's thousandth at the least; a day is longer than anything that is waited for. */
+const timeoutSchema = z.number().min(0.001).max(86_400);
+
 const upstreamSchema = z.strictObject({
   /** Up to and with `/v1`. */
-  url: z.url({ protocol: /^https?$/, error: "must be an http or https URL up to and with /v1" }),
+  url: z
+    .url({ protocol: /^https?$/, error: "must be an http or https URL up to and with /v1" })
+    .refine(
+      (url) => !/[?#]|^[^/]*\/\/[^/]*@/.test(url),
+      "must end with its path and hold no credentials; put the token in key",
+    ),
   /** The bearer token. */
-  key: z.string({ error: "must be a text; put digits in quotes" }).min(1).optional(),
+  key: z
+    .string({ error: "must be a text; put digits in quotes" })
+    .regex(/^[\x21-\x7e]+$/, "is empty or holds characters that no HTTP header can carry")
+    .optional(),
   /** The models it serves, all of the catalogue where left out; a map where its name for one differs, or more is to be said. */
   models: z
     .union([z.array(z.string()).min(1, "is empty; leave it out where all are served"), servedModels], {
@@ -78,13 +89,13 @@ const upstreamSchema = z.strictObject({
   timeouts: z
     .strictObject({
       /** TCP and TLS. */
-      connectSeconds: z.number().positive().optional(),
+      connectSeconds: timeoutSchema.optional(),
       /** A whole create: while it may last, a POST without a reply is not judged absent. */
-      createSeconds: z.number().positive().optional(),
+      createSeconds: timeoutSchema.optional(),
       /** A whole status query. */
-      lookSeconds: z.number().positive().optional(),
+      lookSeconds: timeoutSchema.optional(),
       /** Between two chunks of a file. */
-      idleSeconds: z.number().positive().optional(),
+      idleSeconds: timeoutSchema.optional(),
     })
     .optional(),
 });

@@ -82,14 +82,16 @@ const limitsFrom = ({ inFlight, requestsPerMinute, looksPerSecond }: LimitSettin
 export const othersThan = (lane: Lane, lanes: readonly Lane[]): readonly Lane[] =>
   lanes.filter((other) => !isSameLane(other, lane));
 
+const millis = (seconds: number): number => Math.round(seconds * SECOND);
+
 /** What `@reelq/upstream` is told of the time-outs of one. */
 export function timeoutsOf({ timeouts = {} }: UpstreamEntry) {
   const { connectSeconds, createSeconds, lookSeconds, idleSeconds } = timeouts;
   return {
-    ...(connectSeconds === undefined ? {} : { connectMs: connectSeconds * SECOND }),
-    ...(createSeconds === undefined ? {} : { headersMs: createSeconds * SECOND, totalMs: createSeconds * SECOND }),
-    ...(lookSeconds === undefined ? {} : { lookMs: lookSeconds * SECOND }),
-    ...(idleSeconds === undefined ? {} : { bodyIdleMs: idleSeconds * SECOND }),
+    ...(connectSeconds === undefined ? {} : { connectMs: millis(connectSeconds) }),
+    ...(createSeconds === undefined ? {} : { headersMs: millis(createSeconds), totalMs: millis(createSeconds) }),
+    ...(lookSeconds === undefined ? {} : { lookMs: millis(lookSeconds) }),
+    ...(idleSeconds === undefined ? {} : { bodyIdleMs: millis(idleSeconds) }),
   };
 }
 

@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import type { VideoIn } from "@reelq/contract";
 import type { Content, Upstream } from "@reelq/upstream";
 import { openPace, PaceError } from "./pace.ts";
+import type { StageContext } from "./stages/context.ts";
 
 export type Bytes = Extract<Content, { kind: "bytes" }>;
 
@@ -16,8 +17,10 @@ export function resuming(
   video: VideoIn<"downloading">,
   first: Bytes,
   upstream: Upstream,
-  { signal }: { readonly signal: AbortSignal },
+  { signal, fleet }: Pick<StageContext, "signal" | "fleet">,
 ): Readable {
+  const canResume = fleet.capability(upstream.name, "range") !== false;
+
   async function* whole(): AsyncGenerator<Buffer> {
     let part = first;
     const count = openPace(() => performance.now());
@@ -31,7 +34,8 @@ export function resuming(
         }
         return;
       } catch (error) {
-        const mayGoOn = from > 0 && resumes < mostResumes && !signal.aborted && !(error instanceof PaceError);
+        const mayGoOn =
+          canResume && from > 0 && resumes < mostResumes && !signal.aborted && !(error instanceof PaceError);
         const next = mayGoOn ? await goOn(from) : undefined;
         if (!next) throw error;
         part = next;

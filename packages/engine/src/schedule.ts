@@ -36,11 +36,11 @@ export interface LookFacts {
 }
 
 /**
- * The one number that trades looks for lateness: where a quarter of the renders are done after a minute, so late is as dear as
- * one look. It grows as the square root of that quarter's length, half-way between a second being a second and a second mattering
- * only as a part of the render.
+ * What trades looks for lateness: where a quarter of the renders are done after a minute, so late is as dear as one look.
+ * It grows slower than that quarter's length: between a second being a second and a second mattering only as a part of the render.
  */
-const lookCostMs = 0.85 * SECOND;
+const lookCostMs = 0.875 * SECOND;
+const lookCostGrowth = 0.35;
 
 const shortestMs = 250;
 const longestMs = 5 * MINUTE;
@@ -120,7 +120,7 @@ function makePlan(learned: Learned, typicalMs: number, patience: number): Plan {
   const quickMs = quantileOf(ms, left, 0.75);
   // Before anything is learned, late is what is late for a render of that length: it may be two seconds or an hour.
   const lateMs = (lengthMs: number): number =>
-    patience * lookCostMs * Math.sqrt((lengthMs ** (1 - trust) * quickMs ** trust) / MINUTE);
+    patience * lookCostMs * ((lengthMs ** (1 - trust) * quickMs ** trust) / MINUTE) ** lookCostGrowth;
   const overdueMs = Math.max(HOUR, 10 * quantileOf(ms, left, 0.5));
   return { ...agesOf({ ms, share, lateMs, curve: learned.curve, endCost: 2 }), share, overdueMs, lateMs };
 }

@@ -47,7 +47,7 @@ export function addAudit(program: Command, env: Environment): void {
       "\nIt reads Redis and the storage directly, so it takes the worker's settings: REDIS_URL, UPSTREAM_URL, STORAGE_URL ...",
     )
     .action(async ({ mend }: { mend?: boolean }) => {
-      process.exitCode = await runApp("worker", ["--audit", mend ? "mend" : "look"], { LOG_LEVEL: "silent", ...env });
+      process.exitCode = await runApp("worker", ["--audit", mend ? "mend" : "look"], { ...env, LOG_LEVEL: "silent" });
     });
 }
 

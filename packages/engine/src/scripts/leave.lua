@@ -54,7 +54,7 @@ local function lower_cap(key, taken, sent_at, now)
   local known = redis.call('HMGET', key, 'cap', 'lowered_at')
   local cap = math.min(tonumber(known[1] or '') or math.huge, math.max(1, taken))
   if sent_at > tonumber(known[2] or '0') then
-    cap = math.max(1, cap * 0.85)
+    cap = math.max(1, cap * 0.95)
     redis.call('HSET', key, 'lowered_at', now)
   end
   redis.call('HSET', key, 'cap', tostring(cap))
