@@ -276,6 +276,39 @@ describe.concurrent("a create whose reply nobody can read", () => {
     expect(simulator.posts()).toHaveLength(2);
   });
 
+  test("keeps no place once no task of it can still run, and takes one again when its task turns up", async (context) => {
+    const { expect } = context;
+    const clock = movableClock();
+    const bench = await open(context, {
+      clock,
+      places: 1,
+      simulator: { capabilities: { list: false }, renderMs: 1_000 },
+    });
+    const { simulator, engine, person } = bench;
+    simulator.addFault({ on: "create", do: "lose_reply" });
+    const held = until(engine.facts, "waited", ({ note }) => /held for a person/.test(note), "a held doubt");
+    const lost = await bench.create("lost");
+    await held;
+    const over = until(
+      engine.facts,
+      "waited",
+      ({ video }) => video.status === "in_doubt" && video.doubt.over === true,
+      "it is too old to run",
+    );
+    clock.skip(2 * 3_600_000);
+    await over;
+    expect(await inFlightOf(engine.ledger, lost.lane)).toBe(0);
+    const next = await bench.create("next");
+    await bench.reach(next.id, "stored");
+
+    const [task] = simulator.tasks();
+    const resolved = await person.resolve(lost.id, { kind: "task", task: String(task?.["id"]) }, caller);
+    expect(resolved.status).toBe("rendering");
+    expect(await inFlightOf(engine.ledger, lost.lane)).toBe(1);
+    await bench.reach(lost.id, "stored");
+    expect(await inFlightOf(engine.ledger, lost.lane)).toBe(0);
+  });
+
   test("without a list the policy to resubmit sends it again, and says so", async (context) => {
     const { expect } = context;
     const simulator = { capabilities: { list: false } };

@@ -249,3 +249,27 @@ test("of several that sweep at the same time one does", async () => {
 
   expect(swept).toHaveLength(1);
 });
+
+test("a video whose lane is gone from the configuration goes to another one of its model, or is told of", async () => {
+  const bench = await sleepingBench();
+  const { engine } = bench;
+  const gone = { upstream: "gone", model: "tiny-1" };
+  const [movable, bound] = await Promise.all(
+    [{}, { remixOf: { video: newVideoId(0), upstream: "gone", task: "t" } }].map(async (remix) => {
+      const base = await bench.create("the lane is gone");
+      const next = { ...base, lane: gone, request: { ...base.request, ...remix } };
+      const advance = await engine.ledger.advance(base, next);
+      if (advance.kind !== "moved") throw new Error(advance.kind);
+      return advance.video;
+    }),
+  );
+  const unserved = recorded(engine.facts, "laneUnserved");
+
+  await bench.sweepAfter(MINUTE);
+
+  expect(unserved.map(({ video }) => video)).toEqual([bound?.id]);
+  await bench.work();
+  expect(await bench.reach(movable!.id, "stored")).toMatchObject({ lane: { upstream: "main", model: "tiny-1" } });
+  expect(await bench.read(bound!.id)).toMatchObject({ status: "queued", lane: gone });
+  expect(bench.simulator.posts()).toHaveLength(1);
+});

@@ -6,7 +6,9 @@ import { isAllowed, isFinal, type Status, statuses, type Video, type VideoIn } f
 import { audit, type VideoEvent } from "@reelq/engine";
 import type { Cell } from "./chaos.ts";
 
-const holdsPlace = new Set<Status>(["submitting", "in_doubt", "rendering"]);
+const placed = new Set<Status>(["submitting", "in_doubt", "rendering"]);
+const holdsPlace = (video: Video): boolean =>
+  placed.has(video.status) && !(video.status === "in_doubt" && video.doubt.over === true);
 
 /** What must be true of a cell whenever nobody is at work in it; a sentence for each thing that is not. */
 export async function brokenInvariants(cell: Cell): Promise<string[]> {
@@ -126,14 +128,14 @@ async function ofIndexes(videos: readonly Video[], { engine }: Cell): Promise<st
     ...fleet.lanes.flatMap((lane): [string, string, string[]][] => {
       const there = videos.filter((video) => video.lane.upstream === lane.upstream && video.lane.model === lane.model);
       return [
-        ["in flight", keys.inFlight(lane), there.filter(({ status }) => holdsPlace.has(status)).map(({ id }) => id)],
+        ["in flight", keys.inFlight(lane), there.filter(holdsPlace).map(({ id }) => id)],
         ["waiting", keys.waiting(lane), there.filter(({ status }) => status === "queued").map(({ id }) => id)],
       ];
     }),
     ...Object.keys(fleet.upstreams).map((upstream): [string, string, string[]] => [
       "in flight at the account",
       keys.accountInFlight(upstream),
-      videos.filter(({ status, lane }) => holdsPlace.has(status) && lane.upstream === upstream).map(({ id }) => id),
+      videos.filter((video) => holdsPlace(video) && video.lane.upstream === upstream).map(({ id }) => id),
     ]),
   ];
   const broken: string[] = [];

@@ -120,6 +120,16 @@ describe("the file of REELQ_CONFIG", () => {
     ]);
   });
 
+  test("has no equivalent that could never stand in", () => {
+    const models = "{ fast-1: { seconds: [5], sizes: [720x1280] }, small-1: { seconds: [10], sizes: [64x64] } }";
+    const upstreams = "{ north: { url: https://one.example/v1, models: [sora-2, fast-1, small-1] } }";
+    const file = `upstreams: ${upstreams}\nmodels: ${models}\nequivalents:\n  sora-2: [fast-1, small-1]\n`;
+    expect(mistakesIn(file)).toEqual([
+      'line 4: equivalents.sora-2[0]: "fast-1" can never stand in for "sora-2": it allows none of its seconds (10, 15).',
+      'line 4: equivalents.sora-2[1]: "small-1" can never stand in for "sora-2": it allows none of its sizes (720x1280, 1280x720, 1024x1792, 1792x1024).',
+    ]);
+  });
+
   test("has no account under two names, also where none needs a key; another key is another account", () => {
     const file = (...keys: readonly string[]) =>
       `upstreams:\n${keys.map((key, index) => `  u${index}: { url: https://one.example/v1${key} }`).join("\n")}\n`;

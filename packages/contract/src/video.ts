@@ -71,6 +71,8 @@ const doubtSchema = z.object({
   held: z.boolean(),
   /** The upstream answered with a task that another video owns: no list proves anything then. */
   contested: z.boolean().optional(),
+  /** It is so old that no task of it can still run: it takes up no place any more. */
+  over: z.boolean().optional(),
   /** Looks in a row at a list that could not be read. */
   unread: z.number().int().positive().optional(),
 });

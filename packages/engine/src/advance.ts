@@ -77,6 +77,13 @@ interface Move {
   };
 }
 
+function placeOf(video: Video, written: Video, asksForLeave: boolean): Move["place"] {
+  if (!takesPlace(written)) return "free";
+  // A doubt that was over, and is a render after all.
+  const isBack = video.status === "in_doubt" && !takesPlace(video);
+  return asksForLeave || isBack ? "take" : "keep";
+}
+
 export function moveOf(video: Video, written: Video, options: AdvanceOptions): Move {
   const { leave, restLane, pulse, health, alarmAt, probeMs = 0 } = options;
   const isNewStatus = video.status !== written.status;
@@ -86,7 +93,7 @@ export function moveOf(video: Video, written: Video, options: AdvanceOptions): M
     gets: written.version,
     status: written.status,
     at: written.updatedAt,
-    place: leave ? "take" : takesPlace(written.status) ? "keep" : "free",
+    place: placeOf(video, written, leave !== undefined),
     alarm: alarmAt === undefined ? (isNewStatus ? "none" : "keep") : Math.ceil(alarmAt),
     probe_ms: probeMs,
     ...(isFinal(written.status) ? {} : { due: written.dueAt }),

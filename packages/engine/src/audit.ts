@@ -78,8 +78,8 @@ async function auditIndexes(video: Video, engine: Engine, mend: boolean): Promis
   const expected: readonly (readonly [key: string, isMember: boolean, score: number, name: string])[] = [
     ...statuses.map((one) => [keys.status(one), one === status, 0, `the index of ${one} videos`] as const),
     [keys.due, !isFinal(status), video.dueAt, "the due times"],
-    [keys.inFlight(video.lane), takesPlace(status), video.updatedAt, "its lane's places"],
-    [keys.accountInFlight(video.lane.upstream), takesPlace(status), video.updatedAt, "its account's places"],
+    [keys.inFlight(video.lane), takesPlace(video), video.updatedAt, "its lane's places"],
+    [keys.accountInFlight(video.lane.upstream), takesPlace(video), video.updatedAt, "its account's places"],
     [keys.waiting(video.lane), status === "queued", 0, "the queued videos of its lane"],
   ];
   const scores = await Promise.all(expected.map(([key]) => redis.zscore(key, id)));

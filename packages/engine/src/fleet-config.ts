@@ -119,7 +119,9 @@ const shape = z.strictObject({
 export const fleetSchema = shape.superRefine(
   (config, context) => {
     const complain = ({ path, message }: Mistake) => context.addIssue({ code: "custom", path: [...path], message });
-    [...unknownModels(config), ...unservedModels(config), ...sameAccounts(config)].forEach(complain);
+    [...unknownModels(config), ...unservedModels(config), ...sameAccounts(config), ...idleEquivalents(config)].forEach(
+      complain,
+    );
   },
   // Also where the shape is wrong in another place: all mistakes are told at once.
   { when: () => true },
@@ -184,6 +186,26 @@ function unservedModels({ upstreams, models }: Unsure): Mistake[] {
       path: ["models", model],
       message: `no upstream serves it; name it under the models of one of: ${entries.map(([upstream]) => upstream).join(", ")}`,
     }));
+}
+
+/** An equivalent that allows none of the lengths or none of the sizes of the model that it is to stand in for. */
+function idleEquivalents({ models, equivalents }: Unsure): Mistake[] {
+  const catalogue = { ...seedCatalogue, ...Object.fromEntries(entriesOf(models)) };
+  const has = (model: string, what: "seconds" | "sizes"): unknown[] => {
+    const allowed = fieldOf(catalogue[model], what);
+    return Array.isArray(allowed) ? allowed : [];
+  };
+  return entriesOf(equivalents).flatMap(([model, others]) =>
+    textsOf(others).flatMap((other, index) =>
+      (["seconds", "sizes"] as const).flatMap((what) => {
+        const [asked, offered] = [has(model, what), has(other, what)];
+        // What is not even a list is told elsewhere.
+        if (asked.length === 0 || offered.length === 0 || asked.some((one) => offered.includes(one))) return [];
+        const message = `"${other}" can never stand in for "${model}": it allows none of its ${what} (${asked.join(", ")})`;
+        return [{ path: ["equivalents", model, index], message }];
+      }),
+    ),
+  );
 }
 
 /** One account under two names would have each of its limits twice. */

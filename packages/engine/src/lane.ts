@@ -1,4 +1,4 @@
-import type { Lane, Status } from "@reelq/contract";
+import type { Lane, Status, Video } from "@reelq/contract";
 
 /** What is allowed in one place, a lane or a whole account; 0: no limit. */
 export interface Limits {
@@ -26,5 +26,6 @@ export const isSameLane = (one: Lane, other: Lane): boolean =>
 
 const placed = new Set<Status>(["submitting", "in_doubt", "rendering"]);
 
-/** In these a video takes up one of its lane's places: the upstream has, or may have, a task that runs. */
-export const takesPlace = (status: Status): boolean => placed.has(status);
+/** The video takes up one of its lane's places: the upstream has, or may have, a task of it that runs. */
+export const takesPlace = (video: Video): boolean =>
+  placed.has(video.status) && !(video.status === "in_doubt" && video.doubt.over === true);

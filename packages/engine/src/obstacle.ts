@@ -49,10 +49,8 @@ export function placesOf(state: LaneState, { lane, account }: LaneLimits): numbe
 
 /** A lane in one line, for people who watch its queue. */
 export function sayLane(state: LaneState, limits: LaneLimits): string {
-  const places = placesOf(state, limits);
-  const inFlight = Number.isFinite(places) ? `${state.inFlight} of ${places} in flight` : `${state.inFlight} in flight`;
   const obstacle = obstacleOf(state, limits);
-  return `${state.waiting} wait, ${inFlight}. ${obstacle ? sayObstacle(obstacle, state.lane.upstream) : "Nothing is in the way."}`;
+  return `${state.waiting} wait, ${state.inFlight} in flight. ${obstacle ? sayObstacle(obstacle, state.lane.upstream) : "Nothing is in the way."}`;
 }
 
 function sayObstacle(obstacle: Obstacle, upstream: string): string {
@@ -65,7 +63,7 @@ function sayObstacle(obstacle: Obstacle, upstream: string): string {
     case "rest":
       return `At rest for ${seconds} s: ${obstacle.why}.`;
     case "full":
-      return "Full.";
+      return `Full: ${obstacle.inFlight} of the ${obstacle.places} places ${obstacle.whose === "account" ? `of ${upstream}` : obstacle.whose === "learned" ? "that refusals taught" : "of the lane"} are taken.`;
     case "rate":
       return `Its ${obstacle.allowed} requests a minute are used up for ${seconds} s.`;
   }

@@ -6,8 +6,10 @@ import { expiryOf } from "./expiry.ts";
 import type { Facts } from "./facts.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Keys } from "./keys.ts";
+import { laneName } from "./lane.ts";
 import type { Alarm, Ledger } from "./ledger.ts";
 import type { Queues } from "./queues.ts";
+import { openRouter } from "./route.ts";
 import type { Storage } from "./storage/storage.ts";
 
 const pageLength = 200;
@@ -23,7 +25,7 @@ export interface SweepParts {
   readonly facts: Facts;
   readonly clock: Clock;
   readonly storage: Storage;
-  readonly fleet: Pick<Fleet, "timings" | "lanes">;
+  readonly fleet: Fleet;
 }
 
 /**
@@ -51,17 +53,35 @@ export async function sweep(parts: SweepParts): Promise<void> {
 }
 
 /** True where the next step had been lost. Each id is put off, so that one pass meets it once. */
-async function restore(id: VideoId, { ledger, queues, facts, clock, fleet }: SweepParts): Promise<boolean> {
+async function restore(id: VideoId, parts: SweepParts): Promise<boolean> {
+  const { ledger, queues, facts, clock, fleet } = parts;
   const video = await readOrSetAside(id, ledger, facts, clock);
   if (!video) return false;
   if (isFinal(video.status)) {
     await ledger.putOff(id, null);
     return false;
   }
-  if (!isServed(video, fleet)) facts.emit("laneUnserved", { lane: video.lane, video: id });
+  if (!isServed(video, fleet) && (await serveElsewhere(video, parts))) return true;
   const restored = await queues.restore(video);
   await ledger.hold(video, clock.now() + fleet.timings.graceMs);
   return restored;
+}
+
+/** Its lane is gone from the configuration: another one of its model takes it, where there is one. */
+async function serveElsewhere(video: Video, { ledger, queues, facts, fleet }: SweepParts): Promise<boolean> {
+  const choice = video.request.remixOf
+    ? undefined
+    : await openRouter(fleet, (lanes) => ledger.laneStates(lanes)).choose(video.request);
+  if (!choice) {
+    facts.emit("laneUnserved", { lane: video.lane, video: video.id });
+    return false;
+  }
+  const advance = await ledger.advance(video, { ...video, lane: choice.lane });
+  if (advance.kind !== "moved") return false;
+  const note = `from ${laneName(video.lane)}, which is no longer served, to ${laneName(choice.lane)}`;
+  facts.emit("waited", { video: advance.video, note });
+  await queues.remind(advance.video, 0);
+  return true;
 }
 
 const isServed = ({ status, lane }: Video, { lanes }: Pick<Fleet, "lanes">): boolean =>

@@ -1,12 +1,10 @@
-import { isVideoId } from "@reelq/contract";
+import { isVideoId, type Lane } from "@reelq/contract";
 import type { Upstream } from "@reelq/upstream";
 import { DelayedError, type Job, RateLimitError, Worker } from "bullmq";
+import { openAccount } from "./account.ts";
 import { DAY, type Dice, SECOND } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import type { StageName } from "./facts.ts";
-import { noLimits } from "./lane.ts";
-import { rememberingNoList } from "./list-memory.ts";
-import { type LookDesk, openLookDesk } from "./look-desk.ts";
 import { openPlan } from "./plan.ts";
 import { downloadQueueName, pollQueueName, type Reminder, submitQueueName } from "./queues.ts";
 import { connect } from "./redis.ts";
@@ -40,15 +38,11 @@ const mostWords = 1_000;
 
 export async function startWorker(engine: Engine, options: WorkerOptions): Promise<StageWorkers> {
   const { redis, keys, facts, fleet, storage, ledger, clock, queues } = engine;
-  const upstreams = new Map(
-    options.upstreams.map((upstream) => [
-      upstream.name,
-      rememberingNoList(upstream, clock, fleet.capability(upstream.name, "list")),
-    ]),
-  );
   const dice = options.dice ?? Math.random;
-  const desks = new Map([...upstreams].map(([name, upstream]) => [name, deskOf(name, upstream, engine)]));
   const stopping = new AbortController();
+  const accounts = new Map(
+    options.upstreams.map((upstream) => [upstream.name, openAccount(upstream, engine, stopping.signal)]),
+  );
   const { leaseMs, sweepEveryMs } = fleet.timings;
   const wondered = new Set<string>();
   const context: StageContext = {
@@ -59,12 +53,12 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
     storage,
     worker: options.name,
     doubtPolicy: options.doubtPolicy,
-    upstream: ({ upstream }) => upstreams.get(upstream),
+    upstream: ({ upstream }) => accounts.get(upstream)?.upstream,
     isAlive: async (worker) => (await redis.exists(keys.worker(worker))) === 1,
     look: (video) => {
-      const desk = desks.get(video.lane.upstream);
-      if (!desk) throw new Error(`This worker has no account named ${video.lane.upstream}.`);
-      return desk(video);
+      const account = accounts.get(video.lane.upstream);
+      if (!account) throw new Error(`This worker has no account named ${video.lane.upstream}.`);
+      return account.look(video);
     },
     plan: openPlan(ledger, fleet, clock, dice),
     readLanes: (lanes) => ledger.laneStates(lanes),
@@ -82,7 +76,7 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
   const slots: Readonly<Record<string, number>> = Object.fromEntries(
     queuesOf(options, engine).flatMap(({ stage, concurrency }) => (stage === "submit" ? [] : [[stage, concurrency]])),
   );
-  const shares = openShares((stage) => slots[stage] ?? Number.POSITIVE_INFINITY, upstreams.size);
+  const shares = openShares((stage) => slots[stage] ?? Number.POSITIVE_INFINITY, accounts.size);
   const parts: RunnerParts = { ledger, queues, context, shares };
 
   const lease = every(
@@ -131,28 +125,28 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
   };
 }
 
-/** A page of the list counts as one look at the account, and belongs to none of its lanes. */
-function deskOf(name: string, upstream: Upstream, { ledger, fleet, clock }: Engine): LookDesk {
-  const noLane = { upstream: name, model: "" };
-  return openLookDesk({
-    upstream,
-    clock,
-    askToLook: ({ lane }) => ledger.askToLook(lane, fleet.limitsOf(lane)),
-    askToList: () => ledger.askToLook(noLane, { ...fleet.limitsOf(noLane), lane: noLimits }),
-  });
-}
-
 interface StageQueue {
   readonly queue: string;
   readonly stage: StageName;
   readonly concurrency: number;
 }
 
+/** A POST is little to wait for, even one that a server answers only once it renders; a lane's places are filled at once. */
+const mostPosts = 64;
+
 /** Downloads have slots of their own, so that no flood of submits starves them. */
 function queuesOf({ stages, concurrency }: WorkerOptions, { fleet }: Engine): StageQueue[] {
   const part = (share: number) => Math.max(1, Math.round(concurrency * share));
+  const posts = (lane: Lane): number => {
+    const { inFlight } = fleet.limitsOf(lane).lane;
+    return Math.max(part(0.25), Math.min(inFlight || fleet.limitsOf(lane).account.inFlight, mostPosts));
+  };
   const all: StageQueue[] = [
-    ...fleet.lanes.map((lane) => ({ queue: submitQueueName(lane), stage: "submit" as const, concurrency: part(0.25) })),
+    ...fleet.lanes.map((lane) => ({
+      queue: submitQueueName(lane),
+      stage: "submit" as const,
+      concurrency: posts(lane),
+    })),
     { queue: pollQueueName, stage: "poll", concurrency: part(1) },
     { queue: downloadQueueName, stage: "download", concurrency: part(0.5) },
   ];

@@ -2,6 +2,7 @@ import { coreOf, type Doubt, lastAttempt, type VideoCore, type VideoIn } from "@
 import type { Upstream, WireTask } from "@reelq/upstream";
 import { gatherEvidence } from "../evidence.ts";
 import { settled } from "../attempt.ts";
+import { renderDeadlineMs } from "../backoff.ts";
 import { MINUTE, SECOND } from "../clock.ts";
 import type { Verdict } from "../verdict.ts";
 import { startRendering } from "./start-rendering.ts";
@@ -106,16 +107,17 @@ function undecided(video: VideoIn<"in_doubt">, evidence: string, upstream: Upstr
 }
 
 /** A person decides. It is looked at all the same, slowly: evidence may still turn up. */
-const hold = (video: VideoIn<"in_doubt">, evidence: string, context: StageContext): Verdict =>
-  lookAgain(
-    video,
-    {
-      evidence: `${evidence.replace(/; held for a person to resolve$/, "")}; held for a person to resolve`,
-      held: true,
-    },
-    context.fleet.timings.heldLookMs,
-    context,
-  );
+function hold(video: VideoIn<"in_doubt">, evidence: string, context: StageContext): Verdict {
+  const { typicalRenderSeconds } = context.fleet.catalogue[video.lane.model] ?? {};
+  const ageMs = context.clock.now() - video.doubt.since;
+  const found = {
+    evidence: `${evidence.replace(/; held for a person to resolve$/, "")}; held for a person to resolve`,
+    held: true,
+    // Its place in the lane is not held for a person.
+    ...(ageMs > renderDeadlineMs(typicalRenderSeconds) ? { over: true } : {}),
+  };
+  return lookAgain(video, found, context.fleet.timings.heldLookMs, context);
+}
 
 function newAttempt(video: VideoIn<"in_doubt">, core: VideoCore, why: string, context: StageContext): Verdict {
   if (core.attempts.length >= mostAttempts)
