@@ -187,7 +187,7 @@ upstreams:
 models:
   fast-1: { seconds: [5, 10], sizes: [720x1280] }
 equivalents:
-  fast-1: [sora-2, veo-3.1]
+  fast-1: [sora-2, sora-2-pro]
 `,
     { NORTH_KEY: "123456" },
   );
@@ -240,7 +240,9 @@ equivalents:
 
   test("lets others stand in only where they allow the length and the size", () => {
     const request = { model: "fast-1", seconds: 10, size: "720x1280" };
-    expect(names(fleet.equivalentsOf(request))).toEqual(["north/sora-2", "south/sora-2", "east/sora-2"]);
+    expect(names(fleet.equivalentsOf(request))).toEqual([
+      ...["north/sora-2", "south/sora-2", "east/sora-2", "east/sora-2-pro"],
+    ]);
     expect(fleet.equivalentsOf({ ...request, seconds: 5 })).toEqual([]);
     expect(fleet.equivalentsOf({ ...request, size: "64x64" })).toEqual([]);
     expect(fleet.equivalentsOf({ ...request, model: "sora-2" })).toEqual([]);
