@@ -80,6 +80,7 @@ const wrong: readonly (readonly [line: string, ...mistakes: readonly string[]])[
   ["equivalents:"],
   [
     "  fast-1: [sora-2, fast-1, fast1]",
+    'equivalents.fast-1[0]: "sora-2" can never stand in for "fast-1": it allows none of its seconds (5).',
     'equivalents.fast-1[1]: "fast-1" cannot stand in for itself.',
     'equivalents.fast-1[2]: "fast1" is no known model; did you mean "fast-1"?',
   ],
