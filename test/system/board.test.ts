@@ -24,6 +24,7 @@ const queueNames = [
   "download",
 ];
 
+const fivePlaces = { limits: { inFlight: 5 } };
 const models = { "wan-2.5": { seconds: [5, 10], sizes: ["1280x720" as const] } };
 
 describe.skipIf(browserProgram === undefined)("Bull Board in a browser", () => {
@@ -43,8 +44,8 @@ describe.skipIf(browserProgram === undefined)("Bull Board in a browser", () => {
     api = await startTestApi({
       redisUrl: redis.url,
       upstreams: {
-        gateway: { url, models: ["sora-2", "sora-2-pro"], limits: { inFlight: 5 } },
-        studio: { url, models: ["veo-3.1", "wan-2.5"] },
+        gateway: { url, models: { "sora-2": fivePlaces, "sora-2-pro": fivePlaces } },
+        studio: { url, key: "studio-key", models: ["veo-3.1", "wan-2.5"] },
       },
       models,
     });
@@ -159,8 +160,18 @@ describe.skipIf(browserProgram === undefined)("Bull Board in a browser", () => {
   });
 
   test.each([
+    ["submit gateway sora-2", /2 wait, 5 in flight\. Full: 5 of the 5 places of the lane are taken\./],
+    ["submit studio veo-3.1", /3 wait, 0 in flight\. At rest for \d+ s: throttled: /],
+    ["submit studio wan-2.5", /0 wait, 2 in flight\. Nothing is in the way\./],
+  ])("the queue %s says what is in its lane's way", async (name, words) => {
+    const { page } = await openPage();
+    await page.goto(pathOf(name));
+    await page.getByText(words).first().waitFor();
+  });
+
+  test.each([
     ["submit gateway sora-2", ["completed"]],
-    ["submit studio veo-3.1", ["delayed"]],
+    ["submit studio veo-3.1", ["waiting"]],
     ["poll", ["delayed"]],
     ["download", ["active", "completed"]],
   ])("the queue %s counts its jobs by what they do", async (name, some) => {

@@ -134,6 +134,8 @@ describe.concurrent("a worker that is killed without warning", () => {
     onTestFinished,
   }) => {
     const simulator = await startSimulator({ ...tinyRenders, renderMs: 500 });
+    // Long enough for some to die in.
+    simulator.addFault({ on: "create", do: "slow", with: { ms: 250 }, times: 0 });
     onTestFinished(() => simulator.close());
     const deployment = await deploy(redis, simulator.url, { concurrency: 8, createSeconds: 3 });
     onTestFinished(() => deployment.close());
