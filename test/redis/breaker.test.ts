@@ -1,8 +1,8 @@
-import { type Engine, keysFor, openLedger } from "@reelq/engine";
-import { Redis } from "ioredis";
+import type { Engine } from "@reelq/engine";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openFleetBench, type FleetBenchOptions, laneAt } from "../support/fleet-bench.ts";
 import { until } from "../support/facts.ts";
+import { emptyLedger } from "../support/ledger.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { aVideo, endOf, inStatus, leaveOf, someLane } from "../support/video.ts";
 
@@ -12,14 +12,9 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-let ledgers = 0;
-
 /** A ledger under a prefix of its own, with a breaker that opens for an hour. */
 function aLedger() {
-  const client = new Redis(redis.url);
-  onTestFinished(() => client.disconnect());
-  const keys = keysFor(`{breaker-${(ledgers += 1)}}`);
-  const ledger = openLedger(client, keys, { now: Date.now });
+  const { client, keys, ledger } = emptyLedger(redis);
   const health = (about: "post" | "look", said: "well" | "infrastructure" | "account", openMs = 3_600_000) => ({
     health: { about, said, why: `a ${about} that went ${said}`, failures: 3, openMs, longestMs: 4 * openMs },
   });

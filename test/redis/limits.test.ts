@@ -1,7 +1,7 @@
-import { defaultPrefix, fleetSchema, keysFor, openFleet, openLedger } from "@reelq/engine";
-import { Redis } from "ioredis";
+import { defaultPrefix, fleetSchema, keysFor, openFleet } from "@reelq/engine";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openBench } from "../support/engine.ts";
+import { emptyLedger } from "../support/ledger.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { aVideo, endOf, inStatus, leaveOf, someLane } from "../support/video.ts";
 
@@ -11,20 +11,11 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-let ledgers = 0;
-
-function aLedger() {
-  const client = new Redis(redis.url);
-  onTestFinished(() => client.disconnect());
-  const keys = keysFor(`{limits-${(ledgers += 1)}}`);
-  return { client, keys, ledger: openLedger(client, keys, { now: Date.now }) };
-}
-
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
 
 describe("requests a minute", () => {
   test("are never more than allowed, however many ask at once", async () => {
-    const { ledger } = aLedger();
+    const { ledger } = emptyLedger(redis);
     const asked = await Promise.all(
       numbers(40).map(async () => {
         const accepted = await ledger.accept(aVideo("queued"));
@@ -46,7 +37,7 @@ describe("requests a minute", () => {
   });
 
   test("are given again once those of the last minute are over", async () => {
-    const { ledger, client, keys } = aLedger();
+    const { ledger, client, keys } = emptyLedger(redis);
     const [first, second] = [aVideo("queued"), aVideo("queued")];
     const leave = leaveOf({ perMinute: 1 });
     await ledger.accept(first);
@@ -60,7 +51,7 @@ describe("requests a minute", () => {
   });
 
   test("that a lane had do not count in another one", async () => {
-    const { ledger } = aLedger();
+    const { ledger } = emptyLedger(redis);
     const one = aVideo("queued");
     const other = aVideo("queued", { lane: { upstream: "main", model: "veo-3.1" } });
     const leave = leaveOf({ perMinute: 1 });
@@ -75,7 +66,7 @@ const fiveLooks = { ...leaveOf({}), account: { inFlight: 0, perMinute: 0, looksP
 
 describe("looks a second", () => {
   test("are never more than allowed, and those who wait get a place each", async () => {
-    const { ledger } = aLedger();
+    const { ledger } = emptyLedger(redis);
     const waits = await Promise.all(numbers(30).map(() => ledger.askToLook(someLane, fiveLooks)));
     expect(waits.filter((waitMs) => waitMs === 0)).toHaveLength(5);
     const places = waits.filter((waitMs) => waitMs > 0);

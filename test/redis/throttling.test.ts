@@ -1,8 +1,7 @@
-import { keysFor, openLedger } from "@reelq/engine";
-import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type FleetBenchOptions, laneAt, openFleetBench } from "../support/fleet-bench.ts";
 import { recorded, until } from "../support/facts.ts";
+import { emptyLedger } from "../support/ledger.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { aVideo, inStatus, leaveOf, someLane } from "../support/video.ts";
 
@@ -12,22 +11,16 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-let ledgers = 0;
-
 /** A ledger under a prefix of its own, and a lane in it. */
 function aLane() {
-  const client = new Redis(redis.url);
-  onTestFinished(() => client.disconnect());
-  const keys = keysFor(`{throttling-${(ledgers += 1)}}`);
-  let now = Date.now();
-  const ledger = openLedger(client, keys, { now: () => (now += 1) });
+  const { client, keys, clock, ledger } = emptyLedger(redis);
 
   async function send() {
     const queued = aVideo("queued");
     await ledger.accept(queued);
     const sent = await ledger.advance(queued, inStatus(queued, "submitting"), { leave: leaveOf({}) });
     if (sent.kind !== "moved") throw new Error(JSON.stringify(sent));
-    return { video: sent.video, sentAt: now };
+    return { video: sent.video, sentAt: clock.now() };
   }
   const accept = async ({ video }: Awaited<ReturnType<typeof send>>) => {
     const { kind } = await ledger.advance(video, inStatus(video, "rendering"), { pulse: { kind: "accepted" } });

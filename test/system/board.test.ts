@@ -166,7 +166,7 @@ describe.skipIf(browserProgram === undefined)("Bull Board in a browser", () => {
   ])("the queue %s says what is in its lane's way", async (name, words) => {
     const { page } = await openPage();
     await page.goto(pathOf(name));
-    await page.getByText(words).first().waitFor();
+    await expect.poll(() => page.getByText(words).count(), { timeout: 20_000 }).toBeGreaterThan(0);
   });
 
   test.each([

@@ -242,7 +242,10 @@ equivalents:
   test("lets others stand in only where they allow the length and the size", () => {
     const request = { model: "fast-1", seconds: 10, size: "720x1280" };
     expect(names(fleet.equivalentsOf(request))).toEqual([
-      ...["north/sora-2", "south/sora-2", "east/sora-2", "east/sora-2-pro"],
+      "north/sora-2",
+      "south/sora-2",
+      "east/sora-2",
+      "east/sora-2-pro",
     ]);
     expect(fleet.equivalentsOf({ ...request, seconds: 5 })).toEqual([]);
     expect(fleet.equivalentsOf({ ...request, size: "64x64" })).toEqual([]);

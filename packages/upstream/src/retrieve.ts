@@ -40,7 +40,12 @@ function lookWithoutTask(server: Server, reply: Reply): Look {
   const words = server.plain(describe(status, fault));
   const isUnpaid = status === 429 && refusalBySaying(fault) === "account";
   if (status === 401 || status === 402 || status === 403 || isUnpaid)
-    return { kind: "account", code: server.plain(fault.code ?? `http_${status}`), message: words };
+    return {
+      kind: "account",
+      code: server.plain(fault.code ?? `http_${status}`),
+      message: words,
+      perhapsTask: status === 403 && refusalBySaying(fault) !== "account",
+    };
   const isUnknown = status >= 400 && status < 500 && fault.codes.some((code) => unknownTask.test(code));
   // A gateway's own page says nothing about the task: only the server itself can say that it knows none.
   const isServersWord = reply.json !== undefined || reply.text.trim() === "";

@@ -121,7 +121,13 @@ export type Look =
       readonly infrastructure: boolean;
       readonly retryAfterMs?: number;
     }
-  | { readonly kind: "account"; readonly code: string; readonly message: string };
+  | {
+      readonly kind: "account";
+      readonly code: string;
+      readonly message: string;
+      /** 403: it may be this task alone that is forbidden. */
+      readonly perhapsTask: boolean;
+    };
 
 export type Variant = "video" | "thumbnail" | "spritesheet";
 

@@ -34,7 +34,11 @@ export async function poll(video: VideoIn<"rendering">, context: StageContext): 
 }
 
 function healthShown(look: Look, { fleet }: StageContext) {
-  if (look.kind === "account") return healthOf("look", "account", `${look.code}: ${look.message}`, fleet.timings);
+  if (look.kind === "account") {
+    // One task that is forbidden must not stop an account that renders others.
+    const said = look.perhapsTask ? "infrastructure" : "account";
+    return healthOf("look", said, `${look.code}: ${look.message}`, fleet.timings);
+  }
   if (look.kind === "missed" && look.infrastructure)
     return healthOf("look", "infrastructure", look.reason, fleet.timings);
   return healthOf("look", "well", "", fleet.timings);
