@@ -47,7 +47,7 @@ describe("a queued video says why it waits", () => {
     const { why, others } = await fullLane({ requestsPerMinute: 1 });
     const second = await why(others[0]!.id);
     expect(second.sentence).toMatch(
-      /because the 1 request a minute of north are used up for (\d+ s|1 min): it is the next one/,
+      /because the 1 request a minute of north is used up for (\d+ s|1 min): it is the next one/,
     );
     expect(second.obstacle).toMatchObject({ kind: "rate", allowed: 1, whose: "account" });
   });
@@ -76,9 +76,31 @@ describe("a queued video says why it waits", () => {
   test("for a worker, where none runs", async () => {
     const { bench, why } = await open({}, { workers: 0 });
     const { id } = await bench.create("nobody works");
-    expect((await why(id)).sentence).toMatch(
-      /^No worker is running, so nothing moves; it waits for its turn in north\/tiny-1/,
+    expect((await why(id)).sentence).toMatch(/^No worker is running, so it stays queued in north\/tiny-1\.$/);
+  });
+});
+
+describe("places that only a person can free", () => {
+  test("are named, and no time is made up", async () => {
+    const { bench, why } = await open({
+      simulator: { capabilities: { list: false }, renderMs: 600_000 },
+      entry: { limits: { inFlight: 1 } },
+    });
+    bench.simulator("north").addFault({ on: "create", do: "lose_reply", times: 1 });
+    const held = until(
+      bench.engines[0]!.facts,
+      "waited",
+      ({ video }) => video.status === "in_doubt" && video.doubt.held,
+      "it is held",
     );
+    await bench.create("doubtful");
+    await held;
+    const { id } = await bench.create("waits for it");
+    const said = await why(id);
+    expect(said.sentence).toMatch(
+      /^It waits in north\/tiny-1 because all 1 places at north are taken by videos in doubt that a person must resolve \(.+\): it is the next one\.$/,
+    );
+    expect(said.nextAt).toBeUndefined();
   });
 });
 
@@ -108,6 +130,28 @@ describe("a video that was sent says what comes next", () => {
     expect((await why(id)).sentence).toMatch(
       /^north may or may not have taken its POST \(.+\), and evidence cannot settle it \(.+\); a person decides with reelq resolve\.$/,
     );
+  });
+
+  test("while its upstream has forgotten it, and while looks fail, with what was said", async () => {
+    const { bench, why } = await open({ simulator: { renderMs: 600_000 } });
+    const north = bench.simulator("north");
+    const { id } = await bench.create("forgotten");
+    await bench.all([id], "rendering");
+    const { facts } = bench.engines[0]!;
+    const missed = until(facts, "waited", ({ note }) => /missed look/.test(note), "a look failed");
+    north.addFault({ on: "retrieve", do: "status", with: { status: 503 }, times: 1 });
+    await missed;
+    expect((await why(id)).sentence).toMatch(
+      /^north has been rendering it for \d+ s.*, but the last look failed \(.*503.*\), which says nothing about the render; the next look comes /,
+    );
+    const unknown = until(facts, "waited", ({ note }) => /not found/.test(note), "it is not found");
+    north.restart({ forget: true });
+    await unknown;
+    const said = await why(id);
+    expect(said.sentence).toMatch(
+      /^north has said 1 time in a row that it knows no such task \(.+\); the next look comes .+, and it is taken for lost if that goes on for another (5 min|\d+ s)\.$/,
+    );
+    expect(said.expected).toBeUndefined();
   });
 
   test("while its file cannot be had", async () => {
@@ -144,11 +188,11 @@ test("GET /v1/videos/{id}/explain shows it, with times in ISO 8601; an unknown i
     id,
     object: "video.explanation",
     status: "queued",
-    sentence: expect.stringMatching(/^No worker is running, so nothing moves; it waits for its turn in main\/sora-2/),
-    next_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+    sentence: "No worker is running, so it stays queued in main/sora-2.",
+    next_at: null,
     expected: null,
     obstacle: null,
-    lane: { name: "main/sora-2", ahead: 0, waiting: 1, in_flight: 0, breaker: "closed", breaker_why: null },
+    lane: { name: "main/sora-2", ahead: null, waiting: 1, in_flight: 0, breaker: "closed", breaker_why: null },
   } satisfies ExplanationBody);
   const unknown = await fetch(`${api.url}/v1/videos/video_0199a000-0000-7000-8000-000000000000/explain`);
   expect(unknown.status).toBe(404);

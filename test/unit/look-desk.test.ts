@@ -17,9 +17,11 @@ async function aDesk({ ids, status = "in_progress", wait = {} }: Listing) {
     const url = new URL(path, "http://upstream");
     if (url.pathname !== "/v1/videos")
       response.end(JSON.stringify(task(url.pathname.split("/").at(-1) ?? "", "in_progress")));
-    else if (ids)
-      response.end(JSON.stringify({ object: "list", data: ids.map((id) => task(id, status)), has_more: false }));
-    else response.writeHead(404).end('{"error":{"message":"no such route"}}');
+    else if (ids) {
+      const from = ids.indexOf(url.searchParams.get("after") ?? "") + 1;
+      const data = ids.slice(from, from + Number(url.searchParams.get("limit"))).map((id) => task(id, status));
+      response.end(JSON.stringify({ object: "list", data, has_more: from + data.length < ids.length }));
+    } else response.writeHead(404).end('{"error":{"message":"no such route"}}');
   });
   let now = someTime;
   const clock = { now: () => now };
@@ -61,6 +63,16 @@ test("a task that the list says is done, lost or something unknown is asked itse
     expect(looks.every((one) => one.kind === "seen" && one.task.state === "running")).toBe(true);
     expect(paths().sort()).toEqual(["/task-0", "/task-1", "/task-2", "/task-3", "list"]);
   }
+});
+
+test("more tasks than a page holds are looked for page by page, as long as that may save looks", async () => {
+  const ids = names(240);
+  const { look, paths } = await aDesk({ ids });
+  const wanted = [...ids.slice(0, 5), ...ids.slice(110, 115), ...ids.slice(230, 232)];
+  const looks = await Promise.all(renders(wanted).map(look));
+  expect(looks.every(({ kind }) => kind === "seen")).toBe(true);
+  // A third page would answer two looks, and cost one and its length.
+  expect(paths().sort()).toEqual(["/task-230", "/task-231", "list", "list"]);
 });
 
 test("what the list leaves out is asked by itself", async () => {

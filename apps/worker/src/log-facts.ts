@@ -20,7 +20,7 @@ export function logFacts(facts: Facts, log: Logger): void {
   on("laneUnserved", ({ lane, video }) =>
     log.error(
       { lane: laneName(lane), video },
-      "a video waits in a lane that no upstream of this worker serves; name it in REELQ_CONFIG again, or cancel the video",
+      "a video is in a lane that the configuration no longer serves; name it in REELQ_CONFIG again, or cancel the video",
     ),
   );
   on("accountStopped", ({ lane, code, message }) =>

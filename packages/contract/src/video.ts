@@ -83,6 +83,8 @@ const looksSchema = z.object({
   count: z.number().int().nonnegative(),
   /** Missed looks in a row. */
   missed: z.number().int().nonnegative(),
+  /** What the last of them brought, one sentence. */
+  lastProblem: z.string().optional(),
   /** The last look that found it running. */
   lastAt: atSchema.optional(),
   /** Of some looks: the render's age in ms, and the progress reported then. */

@@ -46,14 +46,21 @@ export async function gatherEvidence(
   const matches = free.filter((task) => isMatch(task, video, context));
   const [match] = matches;
   if (match && matches.length === 1) return { kind: "match", task: match };
-  if (matches.length > 1) return { kind: "several", reason: `${matches.length} tasks of the list match it` };
+  if (matches.length > 1) return { kind: "several", reason: `${named(matches)} of the list match it` };
   const possible = free.filter((task) => !isAnother(task, video, context));
   if (possible.length > 0)
-    return { kind: "several", reason: `${possible.length} tasks of the list could be it and do not quite match` };
+    return { kind: "several", reason: `${named(possible)} of the list could be it and not every part of it matches` };
   const ids = new Set(listed.map(({ id }) => id));
   if (ours.length > 0 && !ours.some((id) => ids.has(id)))
     return { kind: "unbelievable", reason: "the list shows none of our own latest tasks" };
   return { kind: "absent" };
+}
+
+/** For the person who decides: `2 tasks (video_1, video_2)`. */
+function named(tasks: readonly WireTask[]): string {
+  const few = tasks.slice(0, 3).map(({ id }) => id);
+  const more = tasks.length > few.length ? ", …" : "";
+  return `${tasks.length} ${tasks.length === 1 ? "task" : "tasks"} (${few.join(", ")}${more})`;
 }
 
 const intentOf = (video: VideoIn<"in_doubt">): number => lastAttempt(video)?.intentAt ?? video.createdAt;

@@ -1,11 +1,13 @@
 import { isFinal, lastAttempt, type Video, type VideoIn } from "@reelq/contract";
+import { renderDeadlineMs } from "./backoff.ts";
 import { MINUTE, SECOND } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import { expiryOf } from "./expiry.ts";
-import { isSameLane, type LaneLimits, laneName } from "./lane.ts";
+import { isSameLane, type LaneLimits, laneName, takesPlace } from "./lane.ts";
 import type { LaneState } from "./lane-state.ts";
 import { type Obstacle, obstacleOf, placesOf } from "./obstacle.ts";
 import { openPlan, type Plan } from "./plan.ts";
+import { notFoundForMs, notFoundTimes } from "./stages/poll.ts";
 
 /** Why a video is where it is, and when it should move. Times in ms since 1970. */
 export interface Explanation {
@@ -33,11 +35,14 @@ export function openExplainer(engine: Engine): Explainer {
   return async (video) => {
     if (isFinal(video.status)) return { video, sentence: ended(video) };
     const [[lane], workers] = await Promise.all([ledger.laneStates([video.lane]), ledger.workers()]);
-    const said = await sayWhy(video, lane, engine, plan);
-    // Whatever else may hold it, nothing moves without a worker.
-    const sentence =
-      workers === 0 ? `No worker is running, so nothing moves; ${lowered(said.sentence)}` : said.sentence;
-    return { video, ...said, sentence, ...(lane ? { lane } : {}) };
+    const facts = { video, ...(lane ? { lane } : {}) };
+    // Whatever else may hold it, nothing moves without these two.
+    if (workers === 0) return { ...facts, sentence: `No worker is running, so it stays ${placeOf(video)}.` };
+    if (!fleet.upstreams[video.lane.upstream] && video.status !== "queued") {
+      const why = `the configuration no longer names ${video.lane.upstream}, so nobody looks at it`;
+      return { ...facts, sentence: `It stays ${placeOf(video)}: ${why}; name it again, with its key.` };
+    }
+    return { ...facts, ...(await sayWhy(video, lane, engine, plan)) };
   };
 }
 
@@ -61,6 +66,8 @@ async function sayWhy(video: Video, lane: LaneState | undefined, engine: Engine,
       return { sentence: ended(video) };
   }
 }
+
+const placeOf = ({ status, lane }: Video): string => `${status.replace("_", " ")} in ${laneName(lane)}`;
 
 const intentOf = (video: Video): number => lastAttempt(video)?.intentAt ?? video.updatedAt;
 
@@ -91,6 +98,15 @@ async function queued(
       ahead,
     };
   }
+  if (obstacle.kind === "full") {
+    const doubts = await heldDoubts(video, obstacle, ledger);
+    if (doubts >= obstacle.places)
+      return {
+        sentence: `It waits in ${name} because ${wordsOf(obstacle, video.lane.upstream)} by videos in doubt that a person must resolve (reelq list --status in_doubt, then reelq resolve): ${queue}.`,
+        obstacle,
+        ahead,
+      };
+  }
   const { median } = await plan.expected({ ...video, ageMs: 0, reading: undefined });
   const turn = turnIn(state, fleet.limitsOf(video.lane), obstacle, ahead, median);
   return {
@@ -99,6 +115,22 @@ async function queued(
     obstacle,
     ahead,
   };
+}
+
+/** Of the videos that take up the lane's or its account's places: those that only a person can move on. */
+async function heldDoubts(
+  { lane }: Video,
+  { whose }: Obstacle & { kind: "full" },
+  ledger: Pick<Engine["ledger"], "list">,
+): Promise<number> {
+  const { videos } = await ledger.list({ statuses: ["in_doubt"], order: "asc", limit: 500 });
+  return videos.filter(
+    (video) =>
+      video.status === "in_doubt" &&
+      video.doubt.held &&
+      takesPlace(video) &&
+      (whose === "account" ? video.lane.upstream === lane.upstream : isSameLane(video.lane, lane)),
+  ).length;
 }
 
 /** About how long until the lane has let all older ones pass, in ms. */
@@ -123,7 +155,7 @@ function wordsOf(obstacle: Obstacle, upstream: string): string {
     case "full":
       return `all ${obstacle.places} places ${whosePlaces(obstacle.whose, upstream)} are taken`;
     case "rate":
-      return `the ${count(obstacle.allowed, "request")} a minute of ${obstacle.whose === "lane" ? "its lane" : upstream} are used up for ${span(obstacle.waitMs)}`;
+      return `the ${count(obstacle.allowed, "request")} a minute of ${obstacle.whose === "lane" ? "its lane" : upstream} ${obstacle.allowed === 1 ? "is" : "are"} used up for ${span(obstacle.waitMs)}`;
   }
 }
 
@@ -146,7 +178,7 @@ function inDoubt({ doubt, lane, dueAt }: VideoIn<"in_doubt">, now: number): Said
 async function rendering(
   video: VideoIn<"rendering">,
   state: LaneState | undefined,
-  { clock }: Engine,
+  { clock, fleet }: Engine,
   plan: Plan,
 ): Promise<Said> {
   const now = clock.now();
@@ -154,18 +186,40 @@ async function rendering(
   const ageMs = Math.max(0, now - task.acceptedAt);
   const [readAge, progress] = looks.readings?.at(-1) ?? [0, undefined];
   const reading = progress === undefined ? undefined : { ageMs: readAge, progress };
-  const rest = await plan.expected({ ...video, ageMs, reading });
   const reported = task.progress === undefined ? "" : `, ${Math.floor(task.progress)} % by its own report`;
-  const missed = looks.missed > 0 ? `; ${count(looks.missed, "look")} in a row failed${whyMissed(state)}` : "";
+  const next = `the next look comes ${soon(video.dueAt - now)}`;
+  const nextAt = Math.max(now, video.dueAt);
+  const so = `${video.lane.upstream} has been rendering it for ${span(ageMs)}${reported}`;
+  if (looks.notFound > 0) return { sentence: forgotten(video, next, now), nextAt };
+  const rest = await plan.expected({ ...video, ageMs, reading });
+  const expected = { median: now + rest.median, ninety: now + rest.ninety };
+  if (looks.missed > 0) {
+    const why = looks.lastProblem ?? state?.breaker.why ?? "";
+    return {
+      sentence: `${so}, but ${looks.missed === 1 ? "the last look" : `the last ${looks.missed} looks`} failed (${why || "no details"}), which says nothing about the render; ${next}.`,
+      nextAt,
+      expected,
+    };
+  }
+  if (ageMs > renderDeadlineMs(fleet.catalogue[video.lane.model]?.typicalRenderSeconds))
+    return { sentence: `${so}, far longer than usual; ${next}, and it is given up after a day.`, nextAt };
   return {
-    sentence: `${video.lane.upstream} has been rendering it for ${span(ageMs)}${reported}${missed}; the next look comes ${soon(video.dueAt - now)}, and it should be done ${soon(rest.median)} (9 of 10 within ${span(rest.ninety)}).`,
-    nextAt: Math.max(now, video.dueAt),
-    expected: { median: now + rest.median, ninety: now + rest.ninety },
+    sentence: `${so}; ${next}, and it should be done ${soon(rest.median)} (9 of 10 within ${span(rest.ninety)}).`,
+    nextAt,
+    expected,
   };
 }
 
-const whyMissed = (state: LaneState | undefined): string =>
-  state && state.breaker.state !== "closed" ? ` (${state.breaker.why})` : "";
+/** The upstream says that it knows no such task: servers forget, and remember again. */
+function forgotten({ lane, looks }: VideoIn<"rendering">, next: string, now: number): string {
+  const since = looks.notFoundSince ?? now;
+  const leftMs = Math.max(0, since + notFoundForMs - now);
+  const end =
+    leftMs === 0 && looks.notFound >= notFoundTimes - 1
+      ? "at the next such answer"
+      : `if that goes on for another ${span(leftMs)}`;
+  return `${lane.upstream} has said ${count(looks.notFound, "time")} in a row that it knows no such task (${looks.lastProblem ?? "not found"}); ${next}, and it is taken for lost ${end}.`;
+}
 
 function downloading({ task, fetching, dueAt, lane }: VideoIn<"downloading">, now: number): Said {
   const expiry = expiryOf(task);
@@ -189,13 +243,11 @@ function ended(video: Video): string {
     case "failed":
       return `It failed and stays so unless a person retries it: ${video.failure.class}, ${video.failure.message.replace(/\.$/, "")}.`;
     case "cancelled":
-      return `It was cancelled${video.abandoned ? " after it was paid for" : " before anything was sent"}.`;
+      return `It was cancelled${video.abandoned ? " after it was paid for" : " while it was queued"}.`;
     default:
       return `It is ${video.status}.`;
   }
 }
-
-const lowered = (sentence: string): string => sentence.charAt(0).toLowerCase() + sentence.slice(1);
 
 const count = (number: number, one: string, many = `${one}s`): string => `${number} ${number === 1 ? one : many}`;
 

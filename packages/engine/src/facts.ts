@@ -16,7 +16,7 @@ export interface FactMap {
   laneRested: [{ lane: Lane; reason: string; restMs: number }];
   /** Nothing is sent to an upstream for a while, or again. */
   breaker: [{ upstream: string; change: BreakerChange; why: string }];
-  /** Videos wait in a lane that no configuration names any more: nobody will send them. */
+  /** A video is in a lane, or at an upstream, that the configuration no longer names: nobody sends it or looks at it. */
   laneUnserved: [{ lane: Lane; video: VideoId }];
   /** Nothing passes at this account until a person acts. */
   accountStopped: [{ lane: Lane; code: string; message: string }];

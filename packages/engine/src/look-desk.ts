@@ -27,6 +27,7 @@ const freshMs = 500;
 const fewest = 3;
 
 const pageLength = 100;
+const mostPages = 5;
 
 /** Lists lag: after so many answers from lists in a row the task itself is asked. */
 const mostListed = 3;
@@ -63,23 +64,32 @@ export function openLookDesk({ upstream, clock, askToLook, askToList }: LookDesk
     return upstream.retrieve(video.task.id);
   }
 
-  async function readPage(wanted: readonly Waiting[]): Promise<void> {
-    const waitMs = await askToList();
-    if (waitMs > 0) return;
-    const read = await upstream.list({ limit: pageLength, order: "desc" });
-    const now = clock.now();
-    if (read.kind !== "page") {
-      listFrom = now + (read.kind === "no_list" ? uselessMs : missedMs);
-      return;
+  /** The newest tasks, page by page, as long as a page more may answer enough of those that are wanted. */
+  async function readPages(wanted: readonly Waiting[]): Promise<void> {
+    const tasks = new Map<string, WireTask>();
+    let missing = wanted.map(({ video }) => video.task.id);
+    let after: string | undefined;
+    for (let pages = 0; pages < mostPages && missing.length >= fewest; pages += 1) {
+      if ((await askToList()) > 0) break;
+      const read = await upstream.list({ limit: pageLength, order: "desc", ...(after === undefined ? {} : { after }) });
+      if (read.kind !== "page") {
+        listFrom = clock.now() + (read.kind === "no_list" ? uselessMs : missedMs);
+        break;
+      }
+      for (const task of read.tasks) tasks.set(task.id, task);
+      page = { tasks, until: clock.now() + freshMs };
+      missing = missing.filter((id) => !tasks.has(id));
+      after = read.lastId ?? read.tasks.at(-1)?.id;
+      if (!read.hasMore || after === undefined) break;
     }
-    page = { tasks: new Map(read.tasks.map((task) => [task.id, task])), until: now + freshMs };
-    const found = wanted.filter(({ video }) => page?.tasks.has(video.task.id)).length;
-    if (found < fewest) listFrom = now + uselessMs;
+    const found = wanted.length - missing.length;
+    // Others' tasks, or too many older ones: what the pages cost was not worth it.
+    if (page && found < fewest) listFrom = Math.max(listFrom, clock.now() + uselessMs);
   }
 
   async function serve(group: readonly Waiting[]): Promise<void> {
     // Where the page could not be had, each is asked for by itself, and told by itself what went wrong.
-    if (group.length >= fewest && clock.now() >= listFrom) await readPage(group).catch(() => undefined);
+    if (group.length >= fewest && clock.now() >= listFrom) await readPages(group).catch(() => undefined);
     for (const { video, answer } of group) {
       const look = fromPage(video);
       answer(look ? Promise.resolve(look) : itself(video));

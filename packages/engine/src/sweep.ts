@@ -61,7 +61,10 @@ async function restore(id: VideoId, parts: SweepParts): Promise<boolean> {
     await ledger.putOff(id, null);
     return false;
   }
-  if (!isServed(video, fleet) && (await serveElsewhere(video, parts))) return true;
+  if (!fleet.upstreams[video.lane.upstream] || !isServed(video, fleet)) {
+    if (video.status === "queued" && (await serveElsewhere(video, parts))) return true;
+    facts.emit("laneUnserved", { lane: video.lane, video: id });
+  }
   const restored = await queues.restore(video);
   await ledger.hold(video, clock.now() + fleet.timings.graceMs);
   return restored;
@@ -69,13 +72,9 @@ async function restore(id: VideoId, parts: SweepParts): Promise<boolean> {
 
 /** Its lane is gone from the configuration: another one of its model takes it, where there is one. */
 async function serveElsewhere(video: Video, { ledger, queues, facts, fleet }: SweepParts): Promise<boolean> {
-  const choice = video.request.remixOf
-    ? undefined
-    : await openRouter(fleet, (lanes) => ledger.laneStates(lanes)).choose(video.request);
-  if (!choice) {
-    facts.emit("laneUnserved", { lane: video.lane, video: video.id });
-    return false;
-  }
+  if (video.request.remixOf) return false;
+  const choice = await openRouter(fleet, (lanes) => ledger.laneStates(lanes)).choose(video.request);
+  if (!choice) return false;
   const advance = await ledger.advance(video, { ...video, lane: choice.lane });
   if (advance.kind !== "moved") return false;
   const note = `from ${laneName(video.lane)}, which is no longer served, to ${laneName(choice.lane)}`;

@@ -6,7 +6,7 @@ import { peek } from "./head.ts";
 import { present } from "./present.ts";
 import { rangeHeaders, readContentRange, readUnsatisfiedLength, type Resume } from "./range.ts";
 import { isSuccess, readReply, type Reply } from "./reply.ts";
-import { headersFor, maxJsonBytes, type Server } from "./server.ts";
+import { headersFor, maxContentJsonBytes, maxJsonBytes, type Server } from "./server.ts";
 import { natureOf, sniffBytes } from "./sniff.ts";
 import { type Answer, discard, header } from "./transport.ts";
 import type { Content } from "./upstream.ts";
@@ -72,7 +72,7 @@ async function judge(server: Server, answer: Head, resume: Resume): Promise<Turn
   if (answer.status === 206) return judgePart(server, answer, resume);
   if (answer.status === 416 && resume.from > 0) return judgeUnsatisfied(answer, resume);
   if (isSuccess(answer.status)) return judgeWhole(server, answer);
-  return contentOfFault(server, await readWithin(server, answer));
+  return contentOfFault(server, await readWithin(server, answer, maxJsonBytes));
 }
 
 /** A part is of use only if it goes on where the bytes at hand end, in the same version of the file. */
@@ -107,18 +107,19 @@ async function judgeWhole(server: Server, answer: Head, totalBytes = lengthOf(an
   if (head.length === 0) return contentOfNothing(answer.status);
   const nature = natureOf(head);
   if (nature === "media") return bytesOf(whole, 0, totalBytes);
-  if (nature === "json" || /[/+]json\b/.test(type)) return contentOfJson(server, await readWithin(server, whole));
+  if (nature === "json" || /[/+]json\b/.test(type))
+    return contentOfJson(server, await readWithin(server, whole, maxContentJsonBytes));
   if (nature === "markup" || /^text\/|[/+]xml\b/.test(type))
-    return contentOfText(server, await readWithin(server, whole), type);
+    return contentOfText(server, await readWithin(server, whole, maxJsonBytes), type);
   return bytesOf(whole, 0, totalBytes);
 }
 
 /** Only files may take as long as they flow. */
-async function readWithin(server: Server, answer: Head): Promise<Reply> {
+async function readWithin(server: Server, answer: Head, maxBytes: number): Promise<Reply> {
   const { totalMs } = server.settings.timeouts;
   const slowest = setTimeout(() => answer.body.destroy(new Error(`no end after ${totalMs} ms`)), totalMs);
   try {
-    return await readReply(answer, maxJsonBytes, server.hush);
+    return await readReply(answer, maxBytes, server.hush);
   } finally {
     clearTimeout(slowest);
   }

@@ -41,6 +41,9 @@ export type Spoken = { readonly kind: "replied"; readonly reply: Reply } | Extra
 /** A list of tasks with long prompts stays far below. */
 export const maxJsonBytes = 8 * 1024 * 1024;
 
+/** JSON instead of a file may hold the file itself, as a data: address. */
+export const maxContentJsonBytes = 32 * 1024 * 1024;
+
 /** Sends a call that is free to be repeated, and reads its reply within the call's time. */
 export async function speak(server: Server, method: "GET" | "DELETE", url: URL): Promise<Spoken> {
   const deadline = deadlineIn(server.settings.timeouts.lookMs);

@@ -5,6 +5,7 @@ import { DAY, MINUTE, SECOND } from "../clock.ts";
 import { riskAt } from "../expiry.ts";
 import { healthOf } from "../health.ts";
 import type { Finished, Reading } from "../learned.ts";
+import { believable, withReading } from "../readings.ts";
 import { fail } from "./fail.ts";
 import { again, type Move, type Verdict } from "../verdict.ts";
 import type { StageContext } from "./context.ts";
@@ -13,14 +14,11 @@ import type { StageContext } from "./context.ts";
 const giveUpAfterMs = DAY;
 
 /** A 404 is final only after so many in a row over so long: servers forget, and remember again. */
-const notFoundTimes = 5;
-const notFoundForMs = 5 * MINUTE;
+export const notFoundTimes = 5;
+export const notFoundForMs = 5 * MINUTE;
 
 /** A server may ask for patience; a file that expires in an hour has none. */
 const longestLookMs = 5 * MINUTE;
-
-/** Of each render so many reports of progress are kept, to learn from when it is done. */
-const mostReadings = 8;
 
 /** One short look at a task: done, not yet, failed, or nothing learned. */
 export async function poll(video: VideoIn<"rendering">, context: StageContext): Promise<Verdict> {
@@ -108,7 +106,7 @@ function completed(video: VideoIn<"rendering">, wire: WireTask, context: StageCo
       : { assumedExpiresAt: completedAt + context.fleet.retentionMs(video.lane.upstream) }),
     ...(wire.contentUrl === undefined ? {} : { contentUrl: wire.contentUrl }),
   };
-  const { readings: _, ...before } = video.looks;
+  const { readings: _, lastProblem: __, ...before } = video.looks;
   const looks = { ...before, count: before.count + 1, missed: 0, notFound: 0, lastAt: now };
   return {
     kind: "move",
@@ -151,7 +149,11 @@ async function notYet(
       video.task,
     );
   const reading = wire.progress === undefined ? undefined : { ageMs, progress: wire.progress };
-  const plannedMs = await context.plan.nextLookMs({ ...video, ageMs, reading });
+  const plannedMs = await context.plan.nextLookMs({
+    ...video,
+    ageMs,
+    reading: reading && believable(reading, video.looks.readings ?? []),
+  });
   const delayMs = Math.min(Math.max(plannedMs, pollAfterMs ?? 0), longestLookMs);
   const task = wire.progress === undefined ? video.task : { ...video.task, progress: wire.progress };
   const looks = looked(video.looks, now, reading);
@@ -160,17 +162,15 @@ async function notYet(
 
 /** A look that found it running. */
 function looked({ readings = [], ...looks }: Looks, now: number, reading: Reading | undefined): Looks {
-  const { notFoundSince: _, ...rest } = looks;
-  const kept: [number, number][] = reading ? [...readings, [Math.round(reading.ageMs), reading.progress]] : readings;
-  // The first ones say most of how far ahead progress can be trusted, the last ones of how it ends.
-  const few = kept.length > mostReadings ? kept.toSpliced(mostReadings / 2, 1) : kept;
+  const { notFoundSince: _, lastProblem: __, ...rest } = looks;
+  const kept = reading ? withReading(readings, reading) : readings;
   return {
     ...rest,
     count: rest.count + 1,
     missed: 0,
     notFound: 0,
     lastAt: now,
-    ...(few.length > 0 ? { readings: few } : {}),
+    ...(kept.length > 0 ? { readings: kept } : {}),
   };
 }
 
@@ -189,7 +189,7 @@ function missed(
       video.task,
     );
   const { notFoundSince: _, ...rest } = video.looks;
-  const looks = { ...rest, count: rest.count + 1, missed: rest.missed + 1, notFound: 0 };
+  const looks = { ...rest, count: rest.count + 1, missed: rest.missed + 1, notFound: 0, lastProblem: reason };
   const delayMs = missedLookMs(looks.missed, retryAfterMs, context.dice);
   const core = again(coreOf(video), "missedLooks");
   return {
@@ -217,6 +217,7 @@ function notFound(video: VideoIn<"rendering">, message: string, context: StageCo
     missed: video.looks.missed + 1,
     notFound: times,
     notFoundSince: since,
+    lastProblem: message,
   };
   const delayMs = missedLookMs(times, undefined, context.dice);
   const core = again(coreOf(video), "missedLooks");
