@@ -1,3 +1,4 @@
+import { type Health, healthOf } from "../../packages/engine/src/health.ts";
 import type { Engine } from "@reelq/engine";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openFleetBench, type FleetBenchOptions, laneAt } from "../support/fleet-bench.ts";
@@ -15,11 +16,11 @@ afterAll(() => redis.stop());
 /** A ledger under a prefix of its own, with a breaker that opens for an hour. */
 function aLedger() {
   const { client, keys, ledger } = emptyLedger(redis);
-  const health = (about: "post" | "look", said: "well" | "infrastructure" | "account", openMs = 3_600_000) => ({
+  const health = (about: "post" | "look", said: Health["said"], openMs = 3_600_000) => ({
     health: { about, said, why: `a ${about} that went ${said}`, failures: 3, openMs, longestMs: 4 * openMs },
   });
   /** Sends one, and says what was heard of it. */
-  const post = async (said: "well" | "infrastructure" | "account", openMs?: number) => {
+  const post = async (said: Health["said"], openMs?: number) => {
     const queued = aVideo("queued");
     await ledger.accept(queued);
     const asked = await ledger.advance(queued, inStatus(queued, "submitting"), {
@@ -43,7 +44,9 @@ function aLedger() {
   const state = async () => (await ledger.breakers([someLane.upstream]))[0];
   /** The time of a breaker that is open is over. */
   const timePasses = () => client.hset(keys.breaker(someLane.upstream), "until", Date.now() - 1);
-  return { client, keys, ledger, post, look, state, timePasses };
+  /** So is the shortest time that it stays open, whatever looks show. */
+  const shortestTimePasses = () => client.hset(keys.breaker(someLane.upstream), "earliest", Date.now() - 1);
+  return { client, keys, ledger, post, look, state, timePasses, shortestTimePasses };
 }
 
 describe("the breaker of an upstream", () => {
@@ -104,14 +107,48 @@ describe("the breaker of an upstream", () => {
     expect(waits).toEqual([1, 2, 4, 4]);
   });
 
-  test("opens for POSTs when nothing answers looks, and lets one try at once when a look is answered", async () => {
-    const { post, look, state } = aLedger();
+  test("opens for POSTs when nothing answers looks, and lets one try soon when a look is answered", async () => {
+    const { post, look, state, shortestTimePasses } = aLedger();
     expect([await look("infrastructure"), await look("infrastructure")]).toEqual(["", ""]);
     expect(await look("infrastructure")).toBe("opened");
     expect(await post("well")).toBe("open");
+    await shortestTimePasses();
     await look("well");
     expect(await state()).toMatchObject({ state: "half_open", waitMs: 0 });
     expect(await post("well")).toBe("closed");
+  });
+
+  test("is not brought forward by looks of which every other one fails, nor before its shortest time", async () => {
+    const { post, look, state, shortestTimePasses } = aLedger();
+    for (let times = 0; times < 3; times += 1) await post("infrastructure");
+    for (let times = 0; times < 3; times += 1) await look("infrastructure");
+    await look("well");
+    expect(await state()).toMatchObject({ state: "open" });
+    await shortestTimePasses();
+    for (let times = 0; times < 4; times += 1) {
+      await look("infrastructure");
+      await look("well");
+    }
+    expect(await state()).toMatchObject({ state: "open" });
+    for (let times = 0; times < 3; times += 1) await look("infrastructure");
+    await look("well");
+    expect(await state()).toMatchObject({ state: "half_open" });
+  });
+
+  test("lets another one try at once where the one that was to try met nobody", async () => {
+    const { post, state, timePasses } = aLedger();
+    await post("account");
+    await timePasses();
+    expect(await post("nothing")).toBe("");
+    expect(await state()).toMatchObject({ state: "half_open", waitMs: 0 });
+    expect(await post("well")).toBe("closed");
+  });
+
+  test("opens after as many failures as there are places, where those are fewer: each may hold one", () => {
+    const timings = { breakerMs: 10_000, accountMs: 120_000 };
+    const failures = (inFlight: number) =>
+      healthOf("post", "infrastructure", "", timings, leaveOf({ inFlight })).failures;
+    expect([0, 1, 2, 5, 50].map(failures)).toEqual([5, 1, 2, 5, 5]);
   });
 
   test("that the account opened is not brought forward by looks that are answered", async () => {

@@ -12,7 +12,7 @@ import {
 } from "../support/engine.ts";
 import { recorded, until } from "../support/facts.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
-import { inFlightOf } from "../support/video.ts";
+import { inFlightOf, inStatus } from "../support/video.ts";
 
 let redis: TestRedis;
 beforeAll(async () => {
@@ -324,6 +324,26 @@ describe.concurrent("a create whose reply nobody can read", () => {
       { number: 2, outcome: "accepted", charged: "yes" },
     ]);
     expect(bench.simulator.tasks()).toHaveLength(2);
+  });
+});
+
+describe.concurrent("an intent whose worker is gone", () => {
+  test("is judged although it takes the last place of its lane, and others wait there", async (context) => {
+    const { expect } = context;
+    const bench = await open(context, { places: 1, timeouts: impatient, working: false });
+    const { ledger, fleet, clock } = bench.engine;
+    const lost = await bench.create("its worker died");
+    const others = [await bench.create("second"), await bench.create("third")];
+    const now = clock.now();
+    const attempts = [{ number: 1, upstream: "main", intentAt: now, postBy: now, charged: "unknown" as const }];
+    const intent = inStatus(lost, "submitting", { attempts, worker: "gone", dueAt: now });
+    expect((await ledger.advance(lost, intent, { leave: fleet.limitsOf(lost.lane) })).kind).toBe("moved");
+
+    await bench.work();
+
+    const stored = await Promise.all([lost, ...others].map(({ id }) => bench.reach(id, "stored", 30_000)));
+    expect(stored[0]?.attempts.map(({ outcome }) => outcome)).toEqual(["created_nothing", "accepted"]);
+    expect(bench.simulator.posts()).toHaveLength(3);
   });
 });
 

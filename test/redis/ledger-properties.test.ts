@@ -129,7 +129,9 @@ function asked({ to: aim, stale, task: id, alarmAt, restsLane }: Wish, model: Mo
   });
   const options = {
     ...(to === "submitting" ? { leave: leaveOf({ inFlight: places }) } : {}),
-    ...(restsLane && to === "queued" ? { restLane: { ms: 3_600_000, reason: "throttled", said: true } } : {}),
+    ...(restsLane && to === "queued"
+      ? { restLane: { ms: 3_600_000, reason: "throttled", said: true, sentAt: 0 } }
+      : {}),
     ...(alarmAt === undefined ? {} : { alarmAt }),
   };
   return { before, next, to, options, entersRendering: to === "rendering" && before.status !== "rendering", task };

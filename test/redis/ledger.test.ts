@@ -312,7 +312,7 @@ describe("advance", () => {
     await Promise.all([ledger.accept(throttled), ledger.accept(next)]);
     const sent = await moved(ledger, throttled, "submitting");
     await ledger.advance(sent, inStatus(sent, "queued"), {
-      restLane: { ms: 60_000, reason: "throttled: 429", said: true },
+      restLane: { ms: 60_000, reason: "throttled: 429", said: true, sentAt: 0 },
     });
 
     const ask = () => ledger.advance(next, inStatus(next, "submitting"), { leave: leaveOf({ inFlight: 0 }) });

@@ -71,7 +71,7 @@ describe("looks a second", () => {
     expect(waits.filter((waitMs) => waitMs === 0)).toHaveLength(5);
     const places = waits.filter((waitMs) => waitMs > 0);
     expect(new Set(places).size).toBe(places.length);
-    expect(Math.max(...places)).toBeLessThanOrEqual(25 * 221);
+    expect(Math.max(...places)).toBeLessThanOrEqual(25 * 251);
   });
 
   test("hold against a server that counts them, and every render is stored", async () => {

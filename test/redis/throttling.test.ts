@@ -1,3 +1,4 @@
+import { throttledRest } from "../../packages/engine/src/backoff.ts";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type FleetBenchOptions, laneAt, openFleetBench } from "../support/fleet-bench.ts";
 import { recorded, until } from "../support/facts.ts";
@@ -29,19 +30,18 @@ function aLane() {
   const refuse = ({ video, sentAt }: Awaited<ReturnType<typeof send>>, said: boolean) =>
     ledger.advance(video, inStatus(video, "queued"), {
       pulse: { kind: "crowded", sentAt },
-      restLane: { ms: 10_000, reason: "too many running tasks", said },
+      restLane: { ms: 10_000, reason: "too many running tasks", said, sentAt },
     });
-  const throttle = async () => {
-    const { video } = await send();
-    await ledger.advance(video, inStatus(video, "queued"), {
-      restLane: { ms: 10_000, reason: "429", said: false },
-    });
-    const restMs = await client.pttl(keys.rest(someLane));
-    await client.del(keys.rest(someLane));
-    return Math.round(restMs / 1000);
+  /** How long the lane rests after it, in seconds. */
+  const throttle = async (sent?: Awaited<ReturnType<typeof send>>, rest: { ms?: number; said?: boolean } = {}) => {
+    const { video, sentAt } = sent ?? (await send());
+    const { ms = 10_000, said = false } = rest;
+    await ledger.advance(video, inStatus(video, "queued"), { restLane: { ms, reason: "429", said, sentAt } });
+    return Math.round((await client.pttl(keys.rest(someLane))) / 1000);
   };
+  const wakeUp = () => client.del(keys.rest(someLane));
   const state = async () => (await ledger.laneStates([someLane]))[0];
-  return { client, keys, ledger, send, accept, refuse, throttle, state };
+  return { client, keys, ledger, send, accept, refuse, throttle, wakeUp, state };
 }
 
 describe("too many running tasks", () => {
@@ -88,6 +88,30 @@ describe("too many running tasks", () => {
     expect(accepted).toBe(5);
   });
 
+  test("teaches the cap of the account where the tasks of another lane are too many", async () => {
+    const { ledger, send, accept, state } = aLane();
+    for (let index = 0; index < 3; index += 1) await accept(await send());
+    const other = { ...someLane, model: "veo-3.1" };
+    const queued = aVideo("queued", { lane: other });
+    await ledger.accept(queued);
+    const sent = await ledger.advance(queued, inStatus(queued, "submitting"), { leave: leaveOf({}) });
+    if (sent.kind !== "moved") throw new Error(sent.kind);
+    const sentAt = Date.now() + 1_000_000;
+    await ledger.advance(sent.video, inStatus(sent.video, "queued"), {
+      pulse: { kind: "crowded", sentAt },
+      restLane: { ms: 10_000, reason: "too many running tasks", said: false, sentAt },
+    });
+    const [there] = await ledger.laneStates([other]);
+    expect(there).toMatchObject({ inFlight: 0, accountInFlight: 3, accountLearnedPlaces: 3 });
+    expect(there?.learnedPlaces).toBeUndefined();
+    expect(there?.rest).toBeUndefined();
+    expect(await state()).toMatchObject({ accountLearnedPlaces: 3 });
+    const again = await ledger.advance((await ledger.read(queued.id))!, inStatus(sent.video, "submitting"), {
+      leave: leaveOf({}),
+    });
+    expect(again).toMatchObject({ kind: "refused", refusal: { kind: "full", places: 3, whose: "learned" } });
+  });
+
   test("rests the lane where none of its own tasks runs, and where the server says for how long", async () => {
     const { send, refuse, state } = aLane();
     await refuse(await send(), false);
@@ -99,12 +123,42 @@ describe("too many running tasks", () => {
   });
 });
 
-test("a lane that is throttled again and again rests twice as long each time, until something is accepted", async () => {
-  const { throttle, send, accept } = aLane();
-  expect([await throttle(), await throttle(), await throttle(), await throttle()]).toEqual([10, 20, 40, 80]);
-  expect([await throttle(), await throttle()]).toEqual([160, 160]);
-  await accept(await send());
-  expect(await throttle()).toBe(10);
+describe("a lane that is throttled", () => {
+  test("rests twice as long each time in a row, until something is accepted", async () => {
+    const { throttle, wakeUp, send, accept } = aLane();
+    const rests: number[] = [];
+    for (let times = 0; times < 6; times += 1) {
+      rests.push(await throttle());
+      await wakeUp();
+    }
+    expect(rests).toEqual([10, 20, 40, 80, 160, 160]);
+    await accept(await send());
+    expect(await throttle()).toBe(10);
+  });
+
+  test("counts a burst that was sent together as one", async () => {
+    const { throttle, send, wakeUp } = aLane();
+    const burst = [];
+    for (let index = 0; index < 8; index += 1) burst.push(await send());
+    const rests: number[] = [];
+    for (const one of burst) rests.push(await throttle(one));
+    expect(rests).toEqual(rests.map(() => 10));
+    await wakeUp();
+    expect(await throttle()).toBe(20);
+  });
+
+  test("never rests shorter because a later answer asks for less", async () => {
+    const { throttle, send } = aLane();
+    const [one, other] = [await send(), await send()];
+    expect(await throttle(one, { ms: 60_000, said: true })).toBe(60);
+    expect(await throttle(other, { ms: 1_000, said: true })).toBe(60);
+  });
+
+  test("does not take a server by its word that says «now» and refuses again", () => {
+    for (const said of [0, 250, 999]) expect(throttledRest(said, () => 0.5)).toEqual({ ms: 1100, said: false });
+    expect(throttledRest(1_000, () => 0.5)).toEqual({ ms: 1000, said: true });
+    expect(throttledRest(undefined, () => 0.5)).toEqual({ ms: 10_000, said: false });
+  });
 });
 
 describe("against a server that enforces its limits", () => {

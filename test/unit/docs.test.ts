@@ -81,6 +81,7 @@ test("docs/architecture.md has every key of the ledger", () => {
     accountLooks: keys.accountLooks("UPSTREAM"),
     accountLooksAhead: keys.accountLooksAhead("UPSTREAM"),
     cap: keys.cap(lane),
+    accountCap: keys.accountCap("UPSTREAM"),
     breaker: keys.breaker("UPSTREAM"),
     learned: keys.learned(lane, 10).replace(/10$/, "SECONDS"),
     learnedBefore: keys.learnedBefore(lane, 10).replace(/10$/, "SECONDS"),

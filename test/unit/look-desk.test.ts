@@ -138,6 +138,17 @@ test("no leave means no request: those who wait are told for how long", async ()
   expect(paths()).toEqual([]);
 });
 
+test("where looks are scarce, many wait for one page rather than take a look each", async () => {
+  let isScarce = true;
+  const askToList = () => Promise.resolve(isScarce ? 300 : 0);
+  const ids = names(6);
+  const { look, paths } = await aDesk({ ids, wait: { askToList } });
+  expect(await Promise.all(renders(ids).map(look))).toEqual(ids.map(() => ({ kind: "wait", waitMs: 300 })));
+  isScarce = false;
+  expect((await Promise.all(renders(ids).map(look))).every(({ kind }) => kind === "seen")).toBe(true);
+  expect(paths()).toEqual(["list"]);
+});
+
 test("a failure to ask for leave is told to all who wait, and the next ones are served", async () => {
   let broken = true;
   const ask = () => (broken ? Promise.reject(new Error("Redis is away")) : Promise.resolve(0));

@@ -12,7 +12,13 @@ export interface AdvanceOptions {
   /** For how long a POST that was given leave while the breaker is half-open keeps others from trying, in ms. */
   readonly probeMs?: number;
   /** Rest the lane; twice as long each time in a row, unless the server said how long. */
-  readonly restLane?: { readonly ms: number; readonly reason: string; readonly said: boolean };
+  readonly restLane?: {
+    readonly ms: number;
+    readonly reason: string;
+    readonly said: boolean;
+    /** When the POST that was refused was sent, ms since 1970: those of one burst count once. */
+    readonly sentAt: number;
+  };
   /** What the POST taught of the account's cap of tasks at once; when a refused one was sent, ms since 1970. */
   readonly pulse?: { readonly kind: "accepted" } | { readonly kind: "crowded"; readonly sentAt: number };
   readonly health?: Health;
@@ -64,7 +70,7 @@ interface Move {
   readonly task?: string;
   readonly leave?: LaneLimits;
   readonly probe_ms: number;
-  readonly rest?: { readonly ms: number; readonly why: string; readonly said: boolean };
+  readonly rest?: { readonly ms: number; readonly why: string; readonly said: boolean; readonly sent_at: number };
   readonly pulse?: string;
   readonly sent_at?: number;
   readonly health?: {
@@ -84,6 +90,13 @@ function placeOf(video: Video, written: Video, asksForLeave: boolean): Move["pla
   return asksForLeave || isBack ? "take" : "keep";
 }
 
+const restOf = ({ ms, reason, said, sentAt }: NonNullable<AdvanceOptions["restLane"]>): NonNullable<Move["rest"]> => ({
+  ms: Math.ceil(ms),
+  why: reason,
+  said,
+  sent_at: sentAt,
+});
+
 export function moveOf(video: Video, written: Video, options: AdvanceOptions): Move {
   const { leave, restLane, pulse, health, alarmAt, probeMs = 0 } = options;
   const isNewStatus = video.status !== written.status;
@@ -100,7 +113,7 @@ export function moveOf(video: Video, written: Video, options: AdvanceOptions): M
     ...(isNewStatus ? { events: eventStreamLength, counter: counterOf(written) } : {}),
     ...(isNewStatus && written.status === "rendering" ? { task: written.task.id } : {}),
     ...(leave ? { leave } : {}),
-    ...(restLane ? { rest: { ms: Math.ceil(restLane.ms), why: restLane.reason, said: restLane.said } } : {}),
+    ...(restLane ? { rest: restOf(restLane) } : {}),
     ...(pulse ? { pulse: pulse.kind } : {}),
     ...(pulse?.kind === "crowded" ? { sent_at: pulse.sentAt } : {}),
     ...(health

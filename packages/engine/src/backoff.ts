@@ -25,9 +25,17 @@ export const missedLookMs = (missed: number, retryAfterMs: number | undefined, d
 export const notSentMs = (times: number, dice: Dice): number =>
   jittered(clamp(2 * SECOND * 2 ** Math.max(0, times - 1), 2 * SECOND, 2 * MINUTE), dice);
 
-/** How long a throttled lane rests where the server did not say. */
-export const throttledMs = (retryAfterMs: number | undefined, dice: Dice): number =>
-  Math.max(250, retryAfterMs ?? jittered(10 * SECOND, dice));
+/**
+ * How long a throttled lane rests. Not `said`: it is doubled each time in a row. A server that says "now" and refuses
+ * again is not taken by its word.
+ */
+export function throttledRest(
+  retryAfterMs: number | undefined,
+  dice: Dice,
+): { readonly ms: number; readonly said: boolean } {
+  if (retryAfterMs === undefined) return { ms: jittered(10 * SECOND, dice), said: false };
+  return retryAfterMs < SECOND ? { ms: jittered(1.1 * SECOND, dice), said: false } : { ms: retryAfterMs, said: true };
+}
 
 /** After a try to fetch the bytes: doubling from 1 s to a minute, or what the server asked for, never past half of what is left of the file's life. */
 export function nextFetchMs(

@@ -126,6 +126,9 @@ function isAnother(task: WireTask, video: VideoIn<"in_doubt">, context: StageCon
   );
 }
 
+/** Nobody cuts prompts shorter than this, in characters. */
+const shortestCut = 24;
+
 /** Lists shorten prompts, fold their white space and end them in dots. */
 function isCutOf(said: string, asked: string): boolean {
   const plain = (text: string) => text.replaceAll(/\s+/g, " ").trim();
@@ -135,7 +138,11 @@ function isCutOf(said: string, asked: string): boolean {
       .trim(),
     plain(asked),
   ];
-  return whole.startsWith(short) || short.startsWith(whole);
+  const [inner, outer] = whole.length > short.length ? [short, whole] : [whole, short];
+  if (!outer.startsWith(inner)) return false;
+  // A short one that ends in the middle of a word is another one: «shot 1» is no cut of «shot 10».
+  const isMidWord = /\w/.test(outer.charAt(inner.length)) && /\w$/.test(inner);
+  return !isMidWord || inner.length >= shortestCut || /(\.{2,}|…)\s*$/u.test(said);
 }
 
 /** `sora-2` and `sora-2-2026-10-01` are one model. */

@@ -52,10 +52,7 @@ async function sayWhy(video: Video, lane: LaneState | undefined, engine: Engine,
     case "queued":
       return queued(video, lane, engine, plan);
     case "submitting":
-      return {
-        sentence: `Its POST went to ${video.lane.upstream} ${ago(now - intentOf(video))} and has not been answered yet; a reply that does not come leaves it in doubt.`,
-        nextAt: video.dueAt,
-      };
+      return submitting(video, engine);
     case "in_doubt":
       return inDoubt(video, now);
     case "rendering":
@@ -65,6 +62,15 @@ async function sayWhy(video: Video, lane: LaneState | undefined, engine: Engine,
     default:
       return { sentence: ended(video) };
   }
+}
+
+async function submitting(video: VideoIn<"submitting">, { redis, keys, clock }: Engine): Promise<Said> {
+  const sent = `Its POST went to ${video.lane.upstream} ${ago(clock.now() - intentOf(video))}`;
+  if ((await redis.exists(keys.worker(video.worker))) === 1)
+    return { sentence: `${sent} and has not been answered yet; a reply that does not come leaves it in doubt.` };
+  return {
+    sentence: `${sent}, if its worker got so far: that one is gone, and within a minute it is found and looked for.`,
+  };
 }
 
 const placeOf = ({ status, lane }: Video): string => `${status.replace("_", " ")} in ${laneName(lane)}`;
@@ -87,7 +93,8 @@ async function queued(
     ahead === 0
       ? "it is the next one"
       : `${count(ahead, "older video")} of its lane go${ahead === 1 ? "es" : ""} first`;
-  const obstacle = obstacleOf(state, fleet.limitsOf(video.lane));
+  const limits = fleet.limitsOf(video.lane);
+  const obstacle = obstacleOf(state, limits);
   const now = clock.now();
   if (!obstacle) {
     const own =
@@ -98,17 +105,15 @@ async function queued(
       ahead,
     };
   }
-  if (obstacle.kind === "full") {
-    const doubts = await heldDoubts(video, obstacle, ledger);
-    if (doubts >= obstacle.places)
-      return {
-        sentence: `It waits in ${name} because ${wordsOf(obstacle, video.lane.upstream)} by videos in doubt that a person must resolve (reelq list --status in_doubt, then reelq resolve): ${queue}.`,
-        obstacle,
-        ahead,
-      };
+  // Places that only a person can free matter more than a breaker that opens and closes over them.
+  const full = obstacleOf({ ...state, breaker: { ...state.breaker, state: "closed", waitMs: 0 } }, limits);
+  if (full?.kind === "full" && (await heldDoubts(video, full, ledger)) >= full.places) {
+    const why = `${wordsOf(full, video.lane.upstream)} by videos in doubt that a person must resolve`;
+    const how = "reelq list --status in_doubt, then reelq resolve";
+    return { sentence: `It waits in ${name} because ${why} (${how}): ${queue}.`, obstacle: full, ahead };
   }
   const { median } = await plan.expected({ ...video, ageMs: 0, reading: undefined });
-  const turn = turnIn(state, fleet.limitsOf(video.lane), obstacle, ahead, median);
+  const turn = turnIn(state, limits, obstacle, ahead, median);
   return {
     sentence: `It waits in ${name} because ${wordsOf(obstacle, video.lane.upstream)}: ${queue}; its turn comes ${soon(turn)}.`,
     nextAt: now + turn,

@@ -52,6 +52,8 @@ export interface Keys {
   readonly rest: (lane: Lane) => string;
   /** HASH, expires: how many tasks at once a lane's refusals taught; see `scripts/leave.lua`. */
   readonly cap: (lane: Lane) => string;
+  /** HASH like `cap`: how many the account lets run in all its lanes together. */
+  readonly accountCap: (upstream: string) => string;
   /** HASH, expires: failures in a row at an upstream, and until when nothing is sent there; see `scripts/breaker.lua`. */
   readonly breaker: (upstream: string) => string;
   /** HASH of sums, expires: what finished renders of a lane and a length taught; see `learned.ts`. */
@@ -106,6 +108,7 @@ export function keysFor(prefix: string): Keys {
     accountLooksAhead: (upstream) => `${prefix}:account-looks-ahead:${upstream}`,
     rest: (lane) => `${prefix}:rest:${laneName(lane)}`,
     cap: (lane) => `${prefix}:cap:${laneName(lane)}`,
+    accountCap: (upstream) => `${prefix}:account-cap:${upstream}`,
     breaker: (upstream) => `${prefix}:breaker:${upstream}`,
     learned: (lane, seconds) => `${prefix}:learned:${laneName(lane)}/${seconds}`,
     learnedBefore: (lane, seconds) => `${prefix}:learned-before:${laneName(lane)}/${seconds}`,

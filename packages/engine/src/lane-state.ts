@@ -26,8 +26,9 @@ export interface LaneState {
   /** Places taken in the lane, and in its whole account. */
   readonly inFlight: number;
   readonly accountInFlight: number;
-  /** Tasks at once as refusals taught it. */
+  /** Tasks at once as refusals taught it, of the lane and of its account. */
   readonly learnedPlaces?: number;
+  readonly accountLearnedPlaces?: number;
   /** Leaves of the last minute, the lane's and its account's, each as ms since 1970 by Redis's clock, oldest first. */
   readonly sent: readonly number[];
   readonly accountSent: readonly number[];
@@ -60,6 +61,7 @@ export async function readLaneStates(redis: Redis, keys: Keys, lanes: readonly L
       .zcard(keys.inFlight(lane))
       .zcard(keys.accountInFlight(lane.upstream))
       .hget(keys.cap(lane), "cap")
+      .hget(keys.accountCap(lane.upstream), "cap")
       .zrange(keys.sent(lane), 0, "-1", "WITHSCORES")
       .zrange(keys.accountSent(lane.upstream), 0, "-1", "WITHSCORES")
       .pttl(keys.rest(lane))
@@ -73,7 +75,7 @@ export async function readLaneStates(redis: Redis, keys: Keys, lanes: readonly L
 }
 
 function laneStateOf(lane: Lane, values: readonly unknown[], now: number): LaneState {
-  const [waiting, inFlight, accountInFlight, cap, sent, accountSent, restMs, why, breaker] = values;
+  const [waiting, inFlight, accountInFlight, cap, accountCap, sent, accountSent, restMs, why, breaker] = values;
   const scores = (pairs: unknown): number[] =>
     (pairs as string[])
       .filter((_, index) => index % 2 === 1)
@@ -88,10 +90,14 @@ function laneStateOf(lane: Lane, values: readonly unknown[], now: number): LaneS
     accountSent: scores(accountSent),
     breaker: breakerOf(lane.upstream, breaker as Record<string, string>, now),
     now,
-    ...(cap === null ? {} : { learnedPlaces: Math.max(1, Math.floor(Number(cap) + 0.5)) }),
+    ...(cap === null ? {} : { learnedPlaces: placesFrom(cap) }),
+    ...(accountCap === null ? {} : { accountLearnedPlaces: placesFrom(accountCap) }),
     ...(Number(restMs) > 0 ? { rest: { waitMs: Number(restMs), reason: String(why) } } : {}),
   };
 }
+
+/** Rounded as in `scripts/leave.lua`. */
+const placesFrom = (cap: unknown): number => Math.max(1, Math.floor(Number(cap) + 0.5));
 
 /** The fields are those that `scripts/breaker.lua` names. */
 function breakerOf(upstream: string, fields: Readonly<Record<string, string>>, now: number): Breaker {

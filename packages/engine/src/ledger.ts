@@ -171,6 +171,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           keys.accountSent(lane.upstream),
           keys.cap(lane),
           keys.breaker(lane.upstream),
+          keys.accountCap(lane.upstream),
         ],
         [JSON.stringify(moveOf(video, written, options)), JSON.stringify(written)],
       );

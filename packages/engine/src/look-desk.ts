@@ -64,13 +64,19 @@ export function openLookDesk({ upstream, clock, askToLook, askToList }: LookDesk
     return upstream.retrieve(video.task.id);
   }
 
-  /** The newest tasks, page by page, as long as a page more may answer enough of those that are wanted. */
-  async function readPages(wanted: readonly Waiting[]): Promise<void> {
+  /**
+   * Reads the newest tasks, page by page, as long as a page more may answer enough of those that are wanted.
+   * @returns the ms to wait for leave, 0 where it was there
+   */
+  async function readPages(wanted: readonly Waiting[]): Promise<number> {
     const tasks = new Map<string, WireTask>();
     let missing = wanted.map(({ video }) => video.task.id);
     let after: string | undefined;
     for (let pages = 0; pages < mostPages && missing.length >= fewest; pages += 1) {
-      if ((await askToList()) > 0) break;
+      const waitMs = await askToList();
+      // Where looks are scarce, one page is better than a look each: they all come back for it together.
+      if (waitMs > 0 && pages === 0) return waitMs;
+      if (waitMs > 0) break;
       const read = await upstream.list({ limit: pageLength, order: "desc", ...(after === undefined ? {} : { after }) });
       if (read.kind !== "page") {
         listFrom = clock.now() + (read.kind === "no_list" ? uselessMs : missedMs);
@@ -85,13 +91,15 @@ export function openLookDesk({ upstream, clock, askToLook, askToList }: LookDesk
     const found = wanted.length - missing.length;
     // Others' tasks, or too many older ones: what the pages cost was not worth it.
     if (page && found < fewest) listFrom = Math.max(listFrom, clock.now() + uselessMs);
+    return 0;
   }
 
   async function serve(group: readonly Waiting[]): Promise<void> {
     // Where the page could not be had, each is asked for by itself, and told by itself what went wrong.
-    if (group.length >= fewest && clock.now() >= listFrom) await readPages(group).catch(() => undefined);
+    const isMany = group.length >= fewest && clock.now() >= listFrom;
+    const waitMs = isMany ? await readPages(group).catch(() => 0) : 0;
     for (const { video, answer } of group) {
-      const look = fromPage(video);
+      const look = waitMs > 0 ? ({ kind: "wait", waitMs } as const) : fromPage(video);
       answer(look ? Promise.resolve(look) : itself(video));
     }
   }

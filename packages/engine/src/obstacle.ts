@@ -20,15 +20,24 @@ export function obstacleOf(state: LaneState, { lane, account }: LaneLimits): Obs
   if (breaker.state === "open" || breaker.waitMs > 0)
     return { kind: "breaker", why: breaker.why, waitMs: breaker.waitMs, isTried: breaker.state === "half_open" };
   if (rest) return { kind: "rest", why: rest.reason, waitMs: rest.waitMs };
-  const isLearned = learnedPlaces !== undefined && (lane.inFlight === 0 || learnedPlaces < lane.inFlight);
-  const places = isLearned ? learnedPlaces : lane.inFlight;
-  if (places > 0 && state.inFlight >= places)
-    return { kind: "full", inFlight: state.inFlight, places, whose: isLearned ? "learned" : "lane" };
-  if (account.inFlight > 0 && state.accountInFlight >= account.inFlight)
-    return { kind: "full", inFlight: state.accountInFlight, places: account.inFlight, whose: "account" };
   return (
-    rateOf(state.sent, lane.perMinute, "lane", state) ?? rateOf(state.accountSent, account.perMinute, "account", state)
+    fullness(state.inFlight, lane.inFlight, learnedPlaces, "lane") ??
+    fullness(state.accountInFlight, account.inFlight, state.accountLearnedPlaces, "account") ??
+    rateOf(state.sent, lane.perMinute, "lane", state) ??
+    rateOf(state.accountSent, account.perMinute, "account", state)
   );
+}
+
+function fullness(
+  inFlight: number,
+  configured: number,
+  learned: number | undefined,
+  owner: "lane" | "account",
+): Obstacle | undefined {
+  const isLearned = learned !== undefined && (configured === 0 || learned < configured);
+  const places = isLearned ? learned : configured;
+  if (places === 0 || inFlight < places) return undefined;
+  return { kind: "full", inFlight, places, whose: isLearned ? "learned" : owner };
 }
 
 function rateOf(
@@ -44,7 +53,12 @@ function rateOf(
 
 /** Videos that this lane lets run at the same time; Infinity where nobody limits it. */
 export function placesOf(state: LaneState, { lane, account }: LaneLimits): number {
-  return Math.min(lane.inFlight || Infinity, account.inFlight || Infinity, state.learnedPlaces ?? Infinity);
+  return Math.min(
+    lane.inFlight || Infinity,
+    account.inFlight || Infinity,
+    state.learnedPlaces ?? Infinity,
+    state.accountLearnedPlaces ?? Infinity,
+  );
 }
 
 /** A lane in one line, for people who watch its queue. */

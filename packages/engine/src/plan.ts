@@ -3,6 +3,7 @@ import { type Clock, type Dice, SECOND } from "./clock.ts";
 import type { Fleet } from "./fleet.ts";
 import { type Finished, type Learned, lessonOf, type Reading } from "./learned.ts";
 import type { Ledger } from "./ledger.ts";
+import { placesOf } from "./obstacle.ts";
 import { expectedRestMs, nextLookMs } from "./schedule.ts";
 import { recently } from "./recently.ts";
 
@@ -53,8 +54,7 @@ export function openPlan(
     contention(`${lane.upstream}/${lane.model}`, async () => {
       const [state] = await ledger.laneStates([lane]);
       const limits = fleet.limitsOf(lane);
-      const isCapped = limits.lane.inFlight > 0 || limits.account.inFlight > 0 || state?.learnedPlaces !== undefined;
-      return isCapped && (state?.waiting ?? 0) > 0;
+      return state !== undefined && state.waiting > 0 && Number.isFinite(placesOf(state, limits));
     });
 
   return {

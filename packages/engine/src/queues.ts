@@ -18,10 +18,13 @@ export const submitQueueName = ({ upstream, model }: Lane): string => `submit ${
 export const pollQueueName = "poll";
 export const downloadQueueName = "download";
 
-/** Which stage looks at a video in a status; a final one needs none. */
+/**
+ * Which stage looks at a video in a status; a final one needs none. An intent whose worker is gone is looked at by
+ * poll: its lane's queue may rest because of the very place that it takes.
+ */
 const stageOf: Readonly<Record<Status, StageName | null>> = {
   queued: "submit",
-  submitting: "submit",
+  submitting: "poll",
   in_doubt: "poll",
   rendering: "poll",
   downloading: "download",

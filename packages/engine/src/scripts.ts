@@ -18,7 +18,7 @@ export function defineScripts(redis: Redis) {
   };
   return {
     accept: define<Reply>("accept", 7),
-    advance: define<Reply>("advance", 18, ["now", "breaker", "leave"]),
+    advance: define<Reply>("advance", 19, ["now", "breaker", "leave"]),
     alarm: define<string>("alarm", 4),
     hold: define<number>("hold", 2),
     learn: define<number>("learn", 2),

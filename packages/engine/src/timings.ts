@@ -27,7 +27,7 @@ export const timingsSchema = z
     doubtLookSeconds: seconds(10),
     /** Between looks at a doubt that is held for a person: evidence may still turn up. */
     heldLookSeconds: seconds(600),
-    /** Nothing is sent to an upstream for so long after a run of failures; twice as long each time, five minutes at most. */
+    /** Nothing is sent to an upstream for so long after a run of failures; twice as long each time, two minutes at most. */
     breakerSeconds: seconds(10),
     /** The same after its account refused: no credit, or a key that is no longer valid. */
     accountSeconds: seconds(120),

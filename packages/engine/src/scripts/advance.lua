@@ -4,7 +4,7 @@
 --      9 alarms  10 the lane's leaves of the last minute  11 counters  12 the upstream's latest tasks
 --      13 those that wait in the lane it leaves  14 those that wait in the lane it enters (the same but for a change of lane)
 --      15 the account's videos in flight  16 the account's leaves of the last minute  17 what the lane learned of its cap
---      18 the upstream's breaker
+--      18 the upstream's breaker  19 what the account's lanes together learned of its cap
 -- ARGV 1 the move as JSON: `Move` in ledger.ts says what is in it  2 the record as JSON
 -- Returns {'moved', event id or '', what the breaker did or ''} | {'changed'}: another version | {'missing'}
 --         | {'owned', id}: another video owns the task
@@ -13,7 +13,7 @@ local move = cjson.decode(ARGV[1])
 local id = move.id
 local lane = {
   lane_places = KEYS[6], rest = KEYS[7], lane_sent = KEYS[10],
-  account_places = KEYS[15], account_sent = KEYS[16], cap = KEYS[17], breaker = KEYS[18],
+  account_places = KEYS[15], account_sent = KEYS[16], cap = KEYS[17], breaker = KEYS[18], account_cap = KEYS[19],
 }
 local head = redis.call('GETRANGE', KEYS[1], 0, 15)
 if head == '' then return { 'missing' } end
@@ -38,18 +38,20 @@ for _, places in ipairs({ lane.lane_places, lane.account_places }) do
   if move.place == 'take' then redis.call('ZADD', places, move.at, id) end
   if move.place == 'free' then redis.call('ZREM', places, id) end
 end
-local taken = move.pulse and redis.call('ZCARD', lane.lane_places) or 0
+local taken = redis.call('ZCARD', lane.lane_places)
+local account_taken = redis.call('ZCARD', lane.account_places)
 if move.pulse == 'accepted' then
   raise_cap(lane.cap, taken)
+  raise_cap(lane.account_cap, account_taken)
   redis.call('HDEL', lane.cap, 'throttles')
 elseif move.pulse == 'crowded' then
-  lower_cap(lane.cap, taken, move.sent_at, move.at)
+  -- Where none of the lane's own tasks runs, those of the account's other lanes are too many.
+  if taken > 0 or account_taken == 0 then lower_cap(lane.cap, taken, move.sent_at, move.at)
+  else lower_cap(lane.account_cap, account_taken, move.sent_at, move.at) end
 end
--- A crowded lane goes on when one of its own ends; where none runs, others use the account, and time must pass.
-if move.rest and (move.rest.said or move.pulse ~= 'crowded' or taken == 0) then
-  local ms = move.rest.ms
-  if not move.rest.said then ms = ms * 2 ^ math.min(redis.call('HINCRBY', lane.cap, 'throttles', 1) - 1, 4) end
-  redis.call('SET', lane.rest, move.rest.why, 'PX', math.ceil(ms))
+-- A crowded lane goes on when a task ends; where none of the account's runs, others use it, and time must pass.
+if move.rest and (move.rest.said or move.pulse ~= 'crowded' or account_taken == 0) then
+  rest_lane(lane, move.rest, move.at)
 end
 local breaker = move.health and breaker_hears(lane.breaker, move.health, id, now) or ''
 redis.call('SET', KEYS[1], move.gets .. ' ' .. move.status .. ' ' .. ARGV[2])

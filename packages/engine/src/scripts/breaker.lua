@@ -3,8 +3,12 @@
 --   post, look  failures of this kind in a row    opens  how often it opened since it was last closed
 --   until  ms    since  ms, when it first opened   kind  infrastructure | account    why  one sentence
 --   probe  the video that tries    probe_until  ms, when another one may
+--   by     post | look, what opened it    earliest  ms, when a look may bring the try forward
 
-local breaker_life = 24 * 3600 * 1000
+local breaker_life = 3600 * 1000
+
+-- So many looks in a row that failed are an outage, whose end a look can show.
+local outage = 3
 
 -- Returns nothing where a POST may pass, else the ms to wait and why.
 local function breaker_refuses(key, now)
@@ -26,16 +30,22 @@ local function breaker_open(key, health, now)
   local opens = redis.call('HINCRBY', key, 'opens', 1)
   local ms = math.min(health.longest_ms, health.open_ms * 2 ^ math.min(opens - 1, 20))
   redis.call('HSETNX', key, 'since', now)
-  redis.call('HSET', key, 'until', now + ms, 'kind', health.said, 'why', health.why)
+  redis.call('HSET', key, 'until', now + ms, 'kind', health.said, 'why', health.why, 'by', health.about,
+    'earliest', now + math.min(ms, health.open_ms))
   redis.call('HDEL', key, 'probe', 'probe_until')
-  redis.call('PEXPIRE', key, breaker_life)
+  redis.call('PEXPIRE', key, ms + breaker_life)
   return opens == 1 and 'opened' or 'reopened'
 end
 
 -- What a call showed of the upstream. Returns 'opened' | 'reopened' | 'closed' | ''.
 local function breaker_hears(key, health, id, now)
-  local known = redis.call('HMGET', key, 'until', 'kind', 'probe', 'look')
+  local known = redis.call('HMGET', key, 'until', 'kind', 'probe', 'look', 'earliest')
   local is_open = known[1] and true or false
+  if health.said == 'nothing' then
+    -- Its POST met nobody: another one may try.
+    if is_open and known[3] == id then redis.call('HDEL', key, 'probe', 'probe_until') end
+    return ''
+  end
   if health.said == 'well' then
     if health.about == 'post' then
       redis.call('DEL', key)
@@ -43,9 +53,10 @@ local function breaker_hears(key, health, id, now)
     end
     if known[4] then
       redis.call('HDEL', key, 'look')
-      -- A server that was gone and answers again may be tried at once; an account that stopped may not.
-      if is_open and known[2] == 'infrastructure' and now < tonumber(known[1]) then
-        redis.call('HSET', key, 'until', now)
+      -- A server that was gone and answers again may be tried soon; an account that stopped may not.
+      local forward = math.max(now, tonumber(known[5] or '0'))
+      if is_open and known[2] == 'infrastructure' and tonumber(known[4]) >= outage and forward < tonumber(known[1]) then
+        redis.call('HSET', key, 'until', forward)
       end
     end
     return ''

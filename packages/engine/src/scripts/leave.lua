@@ -4,7 +4,8 @@
 -- one request too many in a minute of its own.
 local rate_window = 62000
 
--- The tasks at once that a lane's refusals taught, a HASH: cap, a fraction; lowered_at, ms; throttles, in a row.
+-- The tasks at once that refusals taught, of a lane or of its account, a HASH: cap, a fraction; lowered_at, ms; and of a
+-- lane throttles, how often it was throttled in a row; throttled_at, ms, when last.
 local function learned_places(key)
   local cap = tonumber(redis.call('HGET', key, 'cap') or '')
   return cap and math.max(1, math.floor(cap + 0.5)) or nil
@@ -28,11 +29,10 @@ local function leave_refused(keys, leave, now)
   local learned = learned_places(keys.cap)
   if learned and (places == 0 or learned < places) then places, whose = learned, 'learned' end
   if places > 0 and taken >= places then return { 'full', taken, places, whose } end
-  places = leave.account.inFlight
-  if places > 0 then
-    taken = redis.call('ZCARD', keys.account_places)
-    if taken >= places then return { 'full', taken, places, 'account' } end
-  end
+  taken, places, whose = redis.call('ZCARD', keys.account_places), leave.account.inFlight, 'account'
+  learned = learned_places(keys.account_cap)
+  if learned and (places == 0 or learned < places) then places, whose = learned, 'learned' end
+  if places > 0 and taken >= places then return { 'full', taken, places, whose } end
   local wait_ms = rate_refuses(keys.lane_sent, leave.lane.perMinute, now)
   if wait_ms then return { 'rate', wait_ms, leave.lane.perMinute, 'lane' } end
   wait_ms = rate_refuses(keys.account_sent, leave.account.perMinute, now)
@@ -65,4 +65,21 @@ end
 local function raise_cap(key, taken)
   local cap = tonumber(redis.call('HGET', key, 'cap') or '')
   if cap and taken >= math.floor(cap + 0.5) then redis.call('HSET', key, 'cap', tostring(cap + 0.1)) end
+end
+
+-- Rests the lane: as long as the server said, else twice as long each time in a row; never shorter than it rests already.
+local function rest_lane(keys, rest, at)
+  local ms = rest.ms
+  if not rest.said then
+    local known = redis.call('HMGET', keys.cap, 'throttles', 'throttled_at')
+    local times = tonumber(known[1] or '0')
+    -- Those that were sent before the last one was heard belong to it.
+    if times == 0 or rest.sent_at > tonumber(known[2] or '0') then
+      times = times + 1
+      redis.call('HSET', keys.cap, 'throttles', times, 'throttled_at', at)
+      redis.call('PEXPIRE', keys.cap, 24 * 3600 * 1000)
+    end
+    ms = ms * 2 ^ math.min(times - 1, 4)
+  end
+  if ms > redis.call('PTTL', keys.rest) then redis.call('SET', keys.rest, rest.why, 'PX', math.ceil(ms)) end
 end

@@ -2,7 +2,7 @@ import { coreOf, type Lane, lastAttempt, type Video, type VideoCore, type VideoI
 import type { CreateCall, CreateOutcome, Upstream } from "@reelq/upstream";
 import type { AdvanceOptions, Refusal } from "../advance.ts";
 import { settled, withAttempt, withdrawn } from "../attempt.ts";
-import { notSentMs, throttledMs } from "../backoff.ts";
+import { notSentMs, throttledRest } from "../backoff.ts";
 import { MINUTE, SECOND } from "../clock.ts";
 import { type Health, healthOf } from "../health.ts";
 import { laneName } from "../lane.ts";
@@ -19,6 +19,9 @@ const askAgainMs = 250;
 /** Until a reference image that could not be read is asked for again. */
 const notYetMs = 5 * SECOND;
 
+/** Where a minute's requests are counted, a POST follows its leave within this time: less than the spare of the minute in `scripts/leave.lua`. */
+const countedWithinMs = 1.5 * SECOND;
+
 /** Sends a queued video's one POST; finds out about an intent whose worker never reported. */
 export async function submit(video: VideoIn<"queued" | "submitting">, context: StageContext): Promise<Verdict> {
   const upstream = context.upstream(video.lane);
@@ -28,12 +31,15 @@ export async function submit(video: VideoIn<"queued" | "submitting">, context: S
   if (prepared?.kind === "unsendable") return unsendable(coreOf(video), prepared.reason, context);
   if (prepared?.kind === "not_yet") return { kind: "later", delayMs: notYetMs, note: prepared.reason };
   const now = context.clock.now();
-  const { postWithinMs, overdueAfterMs } = context.fleet.timings;
+  const { overdueAfterMs } = context.fleet.timings;
+  const leave = context.fleet.limitsOf(video.lane);
+  const isCounted = leave.lane.perMinute > 0 || leave.account.perMinute > 0;
+  const postWithinMs = Math.min(context.fleet.timings.postWithinMs, isCounted ? countedWithinMs : Infinity);
   const intent = withAttempt(coreOf(video), { upstream: upstream.name, intentAt: now, postBy: now + postWithinMs });
   return {
     kind: "intend",
     next: { ...intent, status: "submitting", worker: context.worker, dueAt: now + overdueAfterMs },
-    options: { leave: context.fleet.limitsOf(video.lane), probeMs: postWithinMs + upstream.timeouts.totalMs },
+    options: { leave, probeMs: postWithinMs + upstream.timeouts.totalMs },
     send: async (written) => post(written, prepared ?? (await prepare(video, context)), upstream, context),
     refused: (refusal) => moveAway(video, refusal, context),
   };
@@ -104,22 +110,26 @@ async function post(
   context: StageContext,
 ): Promise<Verdict> {
   const core = coreOf(video);
-  if (prepared.kind === "unsendable") return unsendable(withdrawn(core), prepared.reason, context);
-  if (prepared.kind === "not_yet") return notSent(core, prepared.reason, context);
+  if (prepared.kind === "unsendable")
+    return shown(unsendable(withdrawn(core), prepared.reason, context), nothingShown(context));
+  if (prepared.kind === "not_yet") return shown(notSent(core, prepared.reason, context), nothingShown(context));
   if (context.clock.now() > (lastAttempt(video)?.postBy ?? 0))
-    return notSent(core, "the time to send it had passed", context);
+    return shown(notSent(core, "the time to send it had passed", context), nothingShown(context));
   const outcome = await upstream.create(prepared.call);
-  const verdict = await judge(core, outcome, context);
-  const health = healthShown(outcome, context);
-  return { ...verdict, options: { ...verdict.options, health } };
+  return shown(await judge(core, outcome, context), healthShown(outcome, core.lane, context));
 }
 
+const shown = (verdict: Move, health: Health): Move => ({ ...verdict, options: { ...verdict.options, health } });
+
+/** No POST met the upstream: if this was the one that tries it, another one may. */
+const nothingShown = ({ fleet }: StageContext): Health => healthOf("post", "nothing", "", fleet.timings);
+
 /** A definite answer, even a refusal, is that of a server that works. */
-function healthShown(outcome: CreateOutcome, { fleet }: StageContext): Health {
+function healthShown(outcome: CreateOutcome, lane: Lane, { fleet }: StageContext): Health {
   switch (outcome.kind) {
     case "not_sent":
     case "in_doubt":
-      return healthOf("post", "infrastructure", outcome.reason, fleet.timings);
+      return healthOf("post", "infrastructure", outcome.reason, fleet.timings, fleet.limitsOf(lane));
     case "account":
       return healthOf("post", "account", `${outcome.code}: ${outcome.message}`, fleet.timings);
     default:
@@ -164,7 +174,12 @@ async function accepted(
     task,
     context,
   );
-  const restLane = { ms: restMs ?? 0, reason: "the account's requests are used up, its last reply said", said: true };
+  const restLane = {
+    ms: restMs ?? 0,
+    reason: "the account's requests are used up, its last reply said",
+    said: true,
+    sentAt: context.clock.now(),
+  };
   const options: AdvanceOptions = { ...started.options, pulse: { kind: "accepted" } };
   return { ...started, options: restMs === undefined ? options : { ...options, restLane } };
 }
@@ -179,11 +194,7 @@ function throttled(core: VideoCore, outcome: CreateOutcome & { kind: "throttled"
   const { reason, retryAfterMs, crowded } = outcome;
   const sentAt = core.attempts.at(-1)?.intentAt ?? context.clock.now();
   const counted = again(withdrawn(core), "throttled");
-  const restLane = {
-    ms: throttledMs(retryAfterMs, context.dice),
-    reason: `throttled: ${reason}`,
-    said: retryAfterMs !== undefined,
-  };
+  const restLane = { ...throttledRest(retryAfterMs, context.dice), reason: `throttled: ${reason}`, sentAt };
   return {
     ...wait(counted, "throttled", reason, askAgainMs, context),
     options: { restLane, ...(crowded ? { pulse: { kind: "crowded" as const, sentAt } } : {}) },
@@ -216,7 +227,8 @@ async function judgeSilence(video: VideoIn<"submitting">, upstream: Upstream, co
   if (context.clock.now() <= mayLastUntil && (await context.isAlive(video.worker))) {
     return { kind: "later", delayMs: context.fleet.timings.overdueAfterMs, note: "its worker is still at it" };
   }
-  return doubt(coreOf(video), "the worker that was to send it never reported", context);
+  const reason = "the worker that was to send it never reported";
+  return shown(doubt(coreOf(video), reason, context), nothingShown(context));
 }
 
 function doubt(core: VideoCore, reason: string, context: StageContext): Move {
