@@ -73,6 +73,7 @@ const wrong: readonly (readonly [line: string, ...mistakes: readonly string[]])[
   ["    models: [fast-1]"],
   ["models:"],
   ["  fast-1: { seconds: [5], sizes: [720x1280] }"],
+  ["  m/1: {}", "models.m/1: a model's name is letters, digits, dots, dashes and underscores."],
   [
     "  slow-1: { seconds: [5], sizes: [720x1280] }",
     "models.slow-1: no upstream serves it; name it under the models of one of: north, south, east.",
@@ -90,7 +91,9 @@ const wrong: readonly (readonly [line: string, ...mistakes: readonly string[]])[
 ];
 const wrongFile = `${wrong.map(([line]) => line).join("\n")}\n`;
 const wrongEnv = { NORTH_KEY: "north-key-of-the-test", SOUTH_KEY: "south-key-of-the-test" };
-const toldOfWrong = wrong.flatMap(([, ...mistakes], index) => mistakes.map((one) => `line ${index + 1}: ${one}`));
+const toldOfWrong = wrong.flatMap(([, ...mistakes], index) =>
+  mistakes.map((one) => `reelq.yaml, line ${index + 1}: ${one}`),
+);
 
 describe("the file of REELQ_CONFIG", () => {
   test("tells all its mistakes at once, each with its line and its place, and no key", () => {
@@ -117,7 +120,7 @@ describe("the file of REELQ_CONFIG", () => {
   test("has no upstream twice", () => {
     const upstream = "  north: { url: https://north.example/v1 }";
     expect(mistakesIn(`upstreams:\n${upstream}\n${upstream}\n`)).toEqual([
-      "line 3: upstreams.north is written twice, first on line 2; keep one of them.",
+      "reelq.yaml, line 3: upstreams.north is written twice, first on line 2; keep one of them.",
     ]);
   });
 
@@ -126,8 +129,8 @@ describe("the file of REELQ_CONFIG", () => {
     const upstreams = "{ north: { url: https://one.example/v1, models: [sora-2, fast-1, small-1] } }";
     const file = `upstreams: ${upstreams}\nmodels: ${models}\nequivalents:\n  sora-2: [fast-1, small-1]\n`;
     expect(mistakesIn(file)).toEqual([
-      'line 4: equivalents.sora-2[0]: "fast-1" can never stand in for "sora-2": it allows none of its seconds (10, 15).',
-      'line 4: equivalents.sora-2[1]: "small-1" can never stand in for "sora-2": it allows none of its sizes (720x1280, 1280x720, 1024x1792, 1792x1024).',
+      'reelq.yaml, line 4: equivalents.sora-2[0]: "fast-1" can never stand in for "sora-2": it allows none of its seconds (10, 15).',
+      'reelq.yaml, line 4: equivalents.sora-2[1]: "small-1" can never stand in for "sora-2": it allows none of its sizes (720x1280, 1280x720, 1024x1792, 1792x1024).',
     ]);
   });
 
@@ -135,7 +138,7 @@ describe("the file of REELQ_CONFIG", () => {
     const file = (...keys: readonly string[]) =>
       `upstreams:\n${keys.map((key, index) => `  u${index}: { url: https://one.example/v1${key} }`).join("\n")}\n`;
     expect(mistakesIn(file("", "/"))).toEqual([
-      expect.stringMatching(/^line 3: upstreams\.u1: has the url and the key of u0/),
+      expect.stringMatching(/^reelq\.yaml, line 3: upstreams\.u1: has the url and the key of u0/),
     ]);
     expect(mistakesIn(file(", key: a", ", key: b", ""))).toEqual([]);
   });
@@ -148,14 +151,81 @@ describe("the file of REELQ_CONFIG", () => {
     ["key: 12345678", "must be a text; put digits in quotes"],
     ["weight: much", "must be a number above 0"],
     ["weight: -1", "must be above 0"],
-    ["format: xml", '"auto"|"multipart"|"json"'],
-    ["retentionSeconds: 0", ">0"],
-    ["timeouts: { lookSeconds: 0.0001 }", ">=0.001"],
+    ["models: {}", "is empty; leave it out where all are served"],
+    ["models: ~", "must be a list of models, or a map of them"],
+    ["models: [5]", "must be a text, not a number; put it in quotes"],
+    ["format: xml", "must be one of auto, multipart, json"],
+    ["retentionSeconds: 0", "must be above 0"],
+    ["timeouts: { lookSeconds: 0.0001 }", "must be at least 0.001"],
+    ["timeouts: { lookSeconds: 86401 }", "must be at most 86400"],
     ["capabilities: { range: 1 }", "must be auto, true or false"],
   ])("tells of %s: %s", (line, words) => {
     const told = mistakesIn(`upstreams:\n  north:\n    url: https://north.example/v1\n    ${line}\n`);
-    expect(told).toEqual([expect.stringMatching(/^line 4: upstreams\.north\./)]);
+    expect(told).toEqual([expect.stringMatching(/^reelq\.yaml, line 4: upstreams\.north\./)]);
     expect(told[0]).toContain(words);
+  });
+
+  test.each([
+    ["http://a.example/my path/v1", "holds spaces or line breaks; write it without"],
+    ["http://a.example/v1\\n/x", "holds spaces or line breaks; write it without"],
+    ["http://a.example:0/v1", "has port 0, where nothing can listen"],
+    ["http://a.example/v1/videos", "must end in /v1, not with the call /videos"],
+    ["http://a.example/v1/videos/", "must end in /v1, not with the call /videos"],
+    ["http://me:hunter2@a.example/v1", "must end with its path and hold no credentials"],
+    ["http://a.example/v1?key=hunter2", "must end with its path and hold no credentials"],
+    ["http://a.example:99999/v1", "must be an http or https URL up to and with /v1"],
+    ["ftp://a.example/v1", "must be an http or https URL up to and with /v1"],
+    ["http:///v1", "must be an http or https URL up to and with /v1"],
+  ])("tells of the url %s: %s", (url, words) => {
+    const told = mistakesIn(`upstreams:\n  north:\n    url: "${url}"\n`);
+    expect(told).toEqual([expect.stringMatching(/^reelq\.yaml, line 3: upstreams\.north\.url: /)]);
+    expect(told[0]).toContain(words);
+    expect(told[0]).not.toContain("hunter2");
+  });
+
+  test.each(["https://a.example/gateway/openai", "https://a.example:8443/v1", " https://a.example/v1\\n"])(
+    "takes the url %j",
+    (url) => {
+      expect(read(`upstreams: { a: { url: "${url}" } }`).upstreams["a"]?.url).toBe(url.replace("\\n", "").trim());
+    },
+  );
+
+  test.each([
+    ["HTTP://ONE.example/v1", "http://one.example:80/./v1//"],
+    ["https://one.example:443/v1", "https://One.Example/a/../v1"],
+  ])("knows %s and %s for one account", (one, other) => {
+    const file = `upstreams:\n  a: { url: "${one}" }\n  b: { url: "${other}" }\n`;
+    expect(mistakesIn(file)).toEqual([
+      expect.stringMatching(/^reelq\.yaml, line 3: upstreams\.b: has the url and the key of a/),
+    ]);
+  });
+
+  test.each(["6", "[]", "{}", "[5]"])("does not say of models that nobody serves them beside models: %s", (models) => {
+    const file = `upstreams: { a: { url: http://a.example/v1, models: ${models} } }\nmodels: { fast-1: { seconds: [5], sizes: [64x64] } }\n`;
+    expect(mistakesIn(file)).toEqual([expect.stringContaining("upstreams.a.models")]);
+  });
+
+  test.each(["[1]", "5", "text"])("must be a map, not %s", (yaml) => {
+    expect(mistakesIn(yaml)).toEqual([expect.stringMatching(/^reelq\.yaml, line 1: must be a map, not a /)]);
+  });
+
+  test.each([
+    ["models", "models: { __proto__: { seconds: [5], sizes: [64x64] } }"],
+    ["upstreams", "upstreams: { __proto__: { url: http://a.example/v1 } }"],
+  ])("has nothing named __proto__ under %s, which would vanish silently", (place, yaml) => {
+    expect(mistakesIn(yaml)).toEqual([
+      `reelq.yaml, line 1: ${place}.__proto__: nothing can have this name; choose another.`,
+    ]);
+  });
+
+  test("names only the first of very many, and has advice for as many as are told", () => {
+    const many = (name: string) => Array.from({ length: 5_000 }, (_, index) => `${name}-${index}`);
+    const served = many("other").map((model) => `      - ${model}\n`);
+    const models = many("m").map((model) => `  ${model}: { seconds: [5], sizes: [64x64] }\n`);
+    const file = `upstreams:\n  a:\n    url: http://a.example/v1\n    models:\n${served.join("")}models:\n${models.join("")}`;
+    const told = mistakesIn(file);
+    expect(told).toHaveLength(50);
+    for (const one of told) expect(one).toMatch(/known: sora-2, .*, m-16 and 4983 more; add it under models\.$/);
   });
 
   test("takes limits from variables", () => {

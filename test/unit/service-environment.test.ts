@@ -110,6 +110,19 @@ describe("the settings", () => {
     expect(said.join()).not.toContain(secret);
   });
 
+  test.each([
+    ["UPSTREAM_URL", "http://x/v1?key=hunter2", "http://x/v1?***"],
+    ["UPSTREAM_URL", "http://x/v1#hunter2", "http://x/v1#***"],
+    ["UPSTREAM_URL", "http://me:hunter2@x/v1?key=hunter2", "***@x/v1?***"],
+    ["UPSTREAM_URL", "http://x/v1?key=a@hunter2", "***"],
+    ["REDIS_URL", "redis:/me:hunter2?hunter2@x", "***"],
+    ["STORAGE_URL", "s3://bucket/a?key=hunter2", "s3://bucket/a?***"],
+  ])("show of %s=%s only %s", (variable, text, shown) => {
+    const [mistake = ""] = mistakesIn({ [variable]: text });
+    expect(mistake).toContain(`${variable} is "${shown}"; it must be `);
+    expect(mistake).not.toContain("hunter2");
+  });
+
   test("make the process end with exit code 2", () => {
     expect(() => readEnvironment(settings, { PORT: "x" })).toThrow(
       expect.objectContaining({ code: "settings", exitCode: 2, message: expect.stringContaining("PORT") }),

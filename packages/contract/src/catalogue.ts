@@ -3,7 +3,14 @@ import { z } from "zod";
 /** `WIDTHxHEIGHT` in pixels. */
 const sizeSchema = z.string().regex(/^[1-9]\d{1,4}x[1-9]\d{1,4}$/, "must be WIDTHxHEIGHT in pixels, like 720x1280");
 
-/** What one model allows. */
+const bothPrices = ({ code, input }: z.core.$ZodRawIssue): string | undefined =>
+  code === "unrecognized_keys" &&
+  Object.hasOwn(Object(input), "perSecondUsd") &&
+  Object.hasOwn(Object(input), "perClipUsd")
+    ? "has both perSecondUsd and perClipUsd; keep one"
+    : undefined;
+
+/** What one model allows. Messages hold no values: one may be a variable's. */
 export const modelSchema = z
   .strictObject({
     /** Clip lengths in seconds. */
@@ -15,10 +22,13 @@ export const modelSchema = z
     /** How long a render usually takes, in seconds, until reelq has learned it. */
     typicalRenderSeconds: z.number().positive().optional(),
     price: z
-      .union([
-        z.strictObject({ perSecondUsd: z.number().nonnegative() }),
-        z.strictObject({ perClipUsd: z.number().nonnegative() }),
-      ])
+      .union(
+        [
+          z.strictObject({ perSecondUsd: z.number().nonnegative() }, { error: bothPrices }),
+          z.strictObject({ perClipUsd: z.number().nonnegative() }, { error: bothPrices }),
+        ],
+        { error: "must be a map with perSecondUsd or perClipUsd" },
+      )
       .optional(),
   })
   .superRefine((model, context) => {
@@ -26,14 +36,14 @@ export const modelSchema = z
       context.addIssue({
         code: "custom",
         path: ["defaultSeconds"],
-        message: `${model.defaultSeconds} is not one of seconds: ${model.seconds.join(", ")}`,
+        message: "is not one of the model's seconds",
       });
     }
     if (model.defaultSize !== undefined && !model.sizes.includes(model.defaultSize)) {
       context.addIssue({
         code: "custom",
         path: ["defaultSize"],
-        message: `${model.defaultSize} is not one of sizes: ${model.sizes.join(", ")}`,
+        message: "is not one of the model's sizes",
       });
     }
   });

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { readConfigFile } from "./config-file.ts";
+import { readConfigText } from "./config-text.ts";
 import { type Environment, readEnvironment, type Relation, type Settings } from "./environment.ts";
 import type { Setting } from "./setting.ts";
 import { refuseHalfCredential, settings } from "./settings.ts";
@@ -48,7 +48,7 @@ export interface Deployment<Shape extends Record<string, Setting>, Config> {
 /**
  * Reads the settings that processes share, those of one's own, and the file that REELQ_CONFIG names.
  * @param judge says what is wrong between the settings and the file
- * @throws {SettingsError} with every mistake in the environment and in the file
+ * @throws {SettingsError} with the mistakes in the environment and in the file
  */
 export function readDeployment<const Shape extends Record<string, Setting>, Schema extends z.ZodType>(
   shape: Shape,
@@ -57,21 +57,29 @@ export function readDeployment<const Shape extends Record<string, Setting>, Sche
   schema: Schema,
   judge: (read: Deployment<Shape, z.output<Schema>>) => string | undefined,
 ): Deployment<Shape, z.output<Schema>> {
-  const mistakes: string[] = [];
-  const read = attempt(mistakes, () =>
+  const refused: SettingsError[] = [];
+  const read = attempt(refused, () =>
     readEnvironment({ ...common, ...shape }, env, {
       relations: [...(commonRelations as readonly Relation<Common & Shape>[]), ...relations],
     }),
   );
   const path = env[configPath.variable]?.trim();
-  const config = attempt(mistakes, () => readConfigFile(path ?? "", path ? readText(path) : "", env, schema).config);
+  const config = attempt(
+    refused,
+    () => readConfigFile(path ?? "", path ? readConfigText(path) : "", env, schema).config,
+  );
+  const mistakes = refused.flatMap((error) => error.mistakes);
   if (read && config && mistakes.length === 0) {
     const deployment = { settings: read as Settings<Common & Shape>, config };
     const wrong = judge(deployment);
     if (wrong === undefined) return deployment;
     mistakes.push(wrong);
   }
-  throw new SettingsError("the settings", mistakes);
+  throw new SettingsError(
+    "the settings",
+    mistakes,
+    refused.reduce((sum, { untold }) => sum + untold, 0),
+  );
 }
 
 /** The bucket's settings by the names that AWS's own SDK has for them. */
@@ -83,22 +91,12 @@ export const awsOf = (read: Settings<Common>) => ({
   endpoint: read.awsEndpointUrl,
 });
 
-function attempt<Value>(mistakes: string[], read: () => Value): Value | undefined {
+function attempt<Value>(refused: SettingsError[], read: () => Value): Value | undefined {
   try {
     return read();
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
-    mistakes.push(...error.mistakes);
+    refused.push(error);
     return undefined;
-  }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
-    throw new SettingsError("the environment", [`${configPath.variable} is "${path}": ${why}.`]);
   }
 }

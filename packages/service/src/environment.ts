@@ -70,9 +70,15 @@ const LONGEST_SHOWN = 80;
 
 function shown(text: string, secret = false): string {
   if (secret) return "set to a value that is not shown here";
-  // Whatever stands before an @ may be a password, in a malformed URL as well.
-  const safe = text.replace(/^.*@/s, "***@");
+  const safe = withoutSecrets(text);
   return JSON.stringify(safe.length > LONGEST_SHOWN ? `${safe.slice(0, LONGEST_SHOWN)}...` : safe);
+}
+
+/** Whatever stands before an @, or after a ? or a #, may be a password or a token, in a malformed URL as well. */
+function withoutSecrets(text: string): string {
+  // An @ behind a ? may be part of either: where the secret ends is not known.
+  if (/[?#].*@/s.test(text)) return "***";
+  return text.replace(/^.*@/s, "***@").replace(/([?#]).+$/s, "$1***");
 }
 
 const variableOf = ({ variable }: Setting): string => variable;

@@ -1,3 +1,6 @@
+/** Anything is near to a name of two letters. */
+const SHORTEST_MEANT = 3;
+
 /**
  * The known name nearest to one that nobody knows, if one is near enough to be meant: at most one slip of the
  * fingers in every four letters. Two neighbours swapped (`ULR`) are one slip.
@@ -6,6 +9,7 @@ export function nearestName(name: string, known: Iterable<string>): string | und
   const limit = Math.max(1, Math.floor(name.length / 4));
   let nearest: { name: string; slips: number } | undefined;
   for (const candidate of known) {
+    if (candidate.length < SHORTEST_MEANT || Math.abs(candidate.length - name.length) > limit) continue;
     const slips = slipsBetween(name.toUpperCase(), candidate.toUpperCase());
     if (slips <= limit && slips < (nearest?.slips ?? Infinity)) nearest = { name: candidate, slips };
   }
