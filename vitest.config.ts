@@ -7,6 +7,8 @@ const project = (name: string, testTimeout: number, globalSetup: string[] = []) 
 
 export default defineConfig({
   test: {
+    // Most of the time of most files goes into waiting for others.
+    maxWorkers: 2,
     projects: [
       project("unit", 10_000),
       project("redis", 60_000),

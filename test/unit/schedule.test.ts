@@ -124,7 +124,12 @@ describe("with nothing learned", () => {
     const early = looksAt(40 * SECOND);
     const steps = early.map((age, at) => age - (early[at - 1] ?? 0));
     expect(steps).toEqual(steps.toSorted((a, b) => a - b));
-    expect(steps.length).toBeLessThan(8);
+    expect(steps.length).toBeLessThan(12);
+  });
+
+  test("a render is found at most about a third of its length late, whatever its length", () => {
+    for (const seconds of [3, 5, 8, 15, 30, 60, 120, 300])
+      expect(looksAt(seconds * SECOND).at(-1)).toBeLessThan(seconds * SECOND * 1.45 + 2.2 * SECOND);
   });
 
   test("a server that renders in two seconds is found within a few", () => {

@@ -48,15 +48,20 @@ const longestMs = 5 * MINUTE;
 /** Spread of every delay, so that a thousand videos accepted at once are not looked at at once. */
 const jitter = 0.1;
 
-/** Until a render has taught something, the first look comes no later: a fast server should not wait for a slow guess. */
+/**
+ * Until a few renders have taught something, looks come no later than this, and than a part of the age later: a fast
+ * server should not wait for a slow guess, and is then never found later than that part of its render.
+ */
 const firstLookMs = 1.8 * SECOND;
+const unlearnedGrowth = 0.35;
 
 /** Ms from now until the next look. */
 export function nextLookMs(facts: LookFacts, dice: Dice): number {
   const ageMs = Math.max(0, facts.ageMs);
   const plan = planOf(facts);
   const delayMs = ageMs > plan.overdueMs ? longestMs : bestLook(foreseen(plan, facts), ageMs) - ageMs;
-  const soonMs = facts.learned.count === 0 && ageMs < firstLookMs ? firstLookMs : longestMs;
+  const isGuess = facts.learned.count < priorWeight && ageMs <= plan.overdueMs;
+  const soonMs = isGuess ? Math.max(firstLookMs, ageMs * unlearnedGrowth) : longestMs;
   return Math.round(clamp(Math.min(delayMs, soonMs) * (1 - jitter / 2 + jitter * dice()), shortestMs, longestMs));
 }
 
