@@ -95,5 +95,5 @@ function configFor(upstream: string): string {
       { ...model, typicalRenderSeconds: (model.typicalRenderSeconds ?? 105) * timeScale },
     ]),
   );
-  return stringify({ upstreams: { demo: { url: upstream, key: "${DEMO_KEY}", limits: { inFlight: 4 } } }, models });
+  return stringify({ upstreams: { demo: { url: upstream, key: "${DEMO_KEY}", limits: { inFlight: 10 } } }, models });
 }
