@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { type Environment, openLogger, openShutdown, type Shutdown, startRedisServer } from "@reelq/service";
 import type { Command } from "commander";
-import { AppEndedError, type AppName, type Child, type ChildOptions, startApp } from "../child.ts";
+import { AppEndedError, type AppName, type Child, startApp } from "../child.ts";
 import { CommandFailure, endWith } from "../exit.ts";
 import { standardOutput } from "../terminal.ts";
 
@@ -49,20 +49,14 @@ async function up(given: Environment): Promise<void> {
   // A key without its URL is a mistake that the API will tell, not a wish to play.
   const isTryout = !env["UPSTREAM_URL"] && !env["REELQ_CONFIG"] && !env["UPSTREAM_API_KEY"];
   if (isTryout) {
-    const url = await keepRunning(
-      "simulator",
-      { env: { SIM_TIME_SCALE: tryoutTimeScale, ...env, HOST: "127.0.0.1", PORT: "0" } },
-      shutdown,
-    );
+    const simulated = { SIM_TIME_SCALE: tryoutTimeScale, ...env, HOST: "127.0.0.1", PORT: "0" };
+    const [url = ""] = await keepRunning(["simulator"], { env: simulated }, shutdown);
     env = { ...env, UPSTREAM_URL: url };
     say(`upstream   ${url} (simulated; set UPSTREAM_URL for a real one)`);
   }
   // What was asked for in play must never reach an upstream that is paid.
   const args = isTryout ? [`--prefix=${tryoutPrefix}`] : [];
-  const [api] = await Promise.all([
-    keepRunning("api", { env, args }, shutdown),
-    keepRunning("worker", { env, args }, shutdown),
-  ]);
+  const [api = ""] = await keepRunning(["api", "worker"], { env, args }, shutdown);
   say(`api        ${api}/v1`);
   say(`board      ${api}/board`);
   say(`storage    ${env["STORAGE_URL"] ?? "file:./videos"}`);
@@ -80,39 +74,59 @@ async function warnUnready(api: string, say: (line: string) => void): Promise<vo
     if (!ok) say(`WARNING    ${name}: ${detail ?? "not well"}`);
 }
 
-/** Starts an app, waits until it is ready, and starts it again should it ever end by itself. */
-async function keepRunning(
-  app: AppName,
-  { env, args = [] }: Pick<ChildOptions, "env" | "args">,
-  shutdown: Shutdown,
-): Promise<string> {
-  let child: Child = startApp(app, { env, args, output: "inherit" });
-  shutdown.onShutdown(app, () => child.stop());
-  let url: string | undefined;
-  try {
-    url = await child.ready;
-  } catch (error) {
-    // It has said itself what is wrong with its settings.
-    const exitCode = error instanceof AppEndedError && error.how === 2 ? 2 : 1;
-    endWith(new CommandFailure(exitCode, (error as Error).message));
-    return shutdown.begin(`the ${app} did not start`, exitCode);
-  }
-  // A restarted part listens where it did before.
-  const again = url === undefined ? env : { ...env, PORT: new URL(url).port };
-  void supervise();
-  return url ?? "";
+interface RunOptions {
+  readonly env: Environment;
+  readonly args?: readonly string[];
+}
 
-  async function supervise(): Promise<void> {
-    for (let failures = 0; ;) {
-      const startedAt = performance.now();
-      const how = await child.exited;
-      if (shutdown.signal.aborted) return;
-      failures = performance.now() - startedAt > steadyAfterMs ? 0 : failures + 1;
-      const delayMs = restartMs[Math.min(failures, restartMs.length) - 1] ?? 0;
-      standardOutput.write(`the ${app} ended (${how}); starting it again in ${delayMs / 1000} s\n`);
-      await new Promise((wake) => setTimeout(wake, delayMs));
-      if (shutdown.signal.aborted) return;
-      child = startApp(app, { env: again, args, output: "inherit" });
-    }
+/**
+ * Starts apps together, waits until they are ready, and starts each again should it ever end by itself.
+ * @returns where they listen
+ */
+async function keepRunning(apps: readonly AppName[], options: RunOptions, shutdown: Shutdown): Promise<string[]> {
+  const { env, args = [] } = options;
+  const children = apps.map((app) => startApp(app, { env, args, output: "inherit" }));
+  const stops = children.map((child, index) => keepStoppable(apps[index]!, child, shutdown));
+  // Each is heard out: it reads settings of its own, and says itself what is wrong with them.
+  const outcomes = await Promise.allSettled(children.map(({ ready }) => ready));
+  const failures = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as Error] : []));
+  if (failures.length > 0) {
+    const isSettings = failures.some((error) => error instanceof AppEndedError && error.how === 2);
+    const exitCode = isSettings ? 2 : 1;
+    endWith(new CommandFailure(exitCode, failures.map(({ message }) => message).join("\n")));
+    return shutdown.begin("not everything started", exitCode);
+  }
+  return outcomes.map((outcome, index) => {
+    const url = (outcome.status === "fulfilled" ? outcome.value : undefined) ?? "";
+    // A restarted part listens where it did before.
+    const again = url === "" ? env : { ...env, PORT: new URL(url).port };
+    void supervise(stops[index]!, { env: again, args }, shutdown);
+    return url;
+  });
+}
+
+/** An app as it runs now: its child changes when it is started again. */
+interface Running {
+  readonly app: AppName;
+  child: Child;
+}
+
+function keepStoppable(app: AppName, child: Child, shutdown: Shutdown): Running {
+  const running: Running = { app, child };
+  shutdown.onShutdown(app, () => running.child.stop());
+  return running;
+}
+
+async function supervise(running: Running, { env, args = [] }: RunOptions, shutdown: Shutdown): Promise<void> {
+  for (let failures = 0; ;) {
+    const startedAt = performance.now();
+    const how = await running.child.exited;
+    if (shutdown.signal.aborted) return;
+    failures = performance.now() - startedAt > steadyAfterMs ? 0 : failures + 1;
+    const delayMs = restartMs[Math.min(failures, restartMs.length) - 1] ?? 0;
+    standardOutput.write(`the ${running.app} ended (${how}); starting it again in ${delayMs / 1000} s\n`);
+    await new Promise((wake) => setTimeout(wake, delayMs));
+    if (shutdown.signal.aborted) return;
+    running.child = startApp(running.app, { env, args, output: "inherit" });
   }
 }
