@@ -49,6 +49,7 @@ export const polling: Bench = (print) => {
   const judged = Object.keys(goals).map(
     (goal) => `${goal} ${sets.every((rows) => reaches(rows, goal)) ? "met" : "missed"}`,
   );
+  print("goals, of fixed 10 s: with progress a third of the looks at 0.6 of the mean lateness; without 0.55 at 1.3.");
   print(`goals: ${judged.join("; ")}`);
   return { seed, size, warmUp, goals, rows: sets.flat() };
 };
@@ -107,5 +108,5 @@ function optimumLine(rows: readonly Row[]): string {
     const best = optimum(105_000, 0.45, looks);
     return `${best.looks.toFixed(3)} of the looks at ${best.lateness.toFixed(3)} of the lateness`;
   });
-  return `Without progress no schedule can beat, even if it knows the distribution: ${at.join("; ")}.`;
+  return `Without progress, what is best for one who knows the distribution (a sample of renders may differ by a hundredth): ${at.join("; ")}.`;
 }

@@ -118,6 +118,21 @@ describe("the breaker of an upstream", () => {
     expect(await post("well")).toBe("closed");
   });
 
+  test("closes by looks alone once an outage is over, where no video is free to try it", async () => {
+    const { look, state, shortestTimePasses } = aLedger();
+    for (let times = 0; times < 4; times += 1) await look("infrastructure");
+    await shortestTimePasses();
+    expect(await look("well")).toBe("");
+    expect(await state()).toMatchObject({ state: "half_open" });
+    expect(await look("infrastructure")).toBe("");
+    expect(await look("well")).toBe("");
+    expect(await state()).toMatchObject({ state: "half_open" });
+    for (let times = 0; times < 3; times += 1) await look("infrastructure");
+    await look("well");
+    expect(await look("well")).toBe("closed");
+    expect(await state()).toMatchObject({ state: "closed" });
+  });
+
   test("is not brought forward by looks of which every other one fails, nor before its shortest time", async () => {
     const { post, look, state, shortestTimePasses } = aLedger();
     for (let times = 0; times < 3; times += 1) await post("infrastructure");

@@ -64,6 +64,15 @@ describe.skipIf(redisServerProgram === undefined)("reelq up", () => {
     expect(file).toHaveLength(video.reelq.file?.bytes ?? 0);
     expect((await reelq(url, "list")).output).toContain(video.id);
 
+    // Beside it, in its folder, commands that look at Redis find what it started.
+    const doctor = startApp("cli", { args: ["doctor"], cwd, env });
+    expect([await doctor.exited, doctor.output()]).toEqual([
+      0,
+      expect.stringMatching(/workers +\d (is|are) alive[^]*all is well/),
+    ]);
+    const audit = startApp("cli", { args: ["audit"], cwd, env });
+    expect([await audit.exited, audit.output()]).toEqual([0, expect.stringMatching(/^1 videos: 1 stored\nevery/)]);
+
     const family = descendantsOf(app.pid);
     expect(family.length).toBeGreaterThanOrEqual(4);
     expect(await app.kill("SIGTERM")).toBe(0);

@@ -12,6 +12,9 @@ import { logFacts } from "./log-facts.ts";
 /** After this, work that goes on is cut off; the next worker finds it. */
 const closeWithinMs = 15_000;
 
+/** The audit's exit code where Redis or the storage does not answer. */
+const nothingAnswered = 3;
+
 await main().catch((error: unknown) => {
   if (!(error instanceof SettingsError)) throw error;
   process.stderr.write(`${error.message}\n`);
@@ -38,8 +41,15 @@ async function main(): Promise<void> {
   logFacts(engine.facts, log);
   shutdown.onShutdown("engine", () => engine.close());
   if (auditing !== undefined) {
-    const isSound = await printAudit(engine, auditing === "mend", (text) => process.stdout.write(text));
-    return shutdown.begin("the audit is done", isSound ? 0 : 1);
+    try {
+      const isSound = await printAudit(engine, auditing === "mend", (text) => process.stdout.write(text));
+      return shutdown.begin("the audit is done", isSound ? 0 : 1);
+    } catch (error) {
+      const { name, message } = error as Error;
+      const why = name === "MaxRetriesPerRequestError" ? "Redis does not answer at REDIS_URL." : message;
+      process.stderr.write(`The audit could not be made: ${why}\n`);
+      return shutdown.begin("the audit could not be made", nothingAnswered);
+    }
   }
   const upstreams = Object.entries(env.fleet.upstreams).map(([name, entry]) =>
     openUpstream({ name, url: entry.url, key: entry.key, createFormat: entry.format, timeouts: timeoutsOf(entry) }),

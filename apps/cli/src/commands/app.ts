@@ -1,6 +1,7 @@
 import type { Environment } from "@reelq/service";
 import type { Command } from "commander";
 import { type AppName, runApp } from "../child.ts";
+import { besideRunning } from "../running.ts";
 
 const apps: readonly { readonly name: AppName; readonly description: string; readonly example: string }[] = [
   {
@@ -44,10 +45,12 @@ export function addAudit(program: Command, env: Environment): void {
     .option("--mend", "mend what follows from the records themselves")
     .addHelpText(
       "after",
-      "\nIt reads Redis and the storage directly, so it takes the worker's settings: REDIS_URL, UPSTREAM_URL, STORAGE_URL ...",
+      "\nIt reads Redis and the storage directly, so it takes the worker's settings: REDIS_URL, UPSTREAM_URL, STORAGE_URL ...\nWithout REDIS_URL it looks at what reelq up runs in this folder.",
     )
     .action(async ({ mend }: { mend?: boolean }) => {
-      process.exitCode = await runApp("worker", ["--audit", mend ? "mend" : "look"], { ...env, LOG_LEVEL: "silent" });
+      const beside = besideRunning(env);
+      const args = ["--audit", mend ? "mend" : "look", ...beside.args];
+      process.exitCode = await runApp("worker", args, { ...beside.env, LOG_LEVEL: "silent" });
     });
 }
 
@@ -61,9 +64,10 @@ export function addDoctor(program: Command, env: Environment): void {
     .option("--json", "print settings and checks as JSON")
     .addHelpText(
       "after",
-      "\nIt takes the worker's settings: REDIS_URL, UPSTREAM_URL, STORAGE_URL ... No secret is shown, and nothing is rendered.",
+      "\nIt takes the worker's settings: REDIS_URL, UPSTREAM_URL, STORAGE_URL ... No secret is shown, and nothing is rendered.\nWithout REDIS_URL it looks at what reelq up runs in this folder.",
     )
     .action(async ({ json }: { json?: boolean }) => {
-      process.exitCode = await runApp("worker", ["--doctor", json ? "json" : "page"], env);
+      const beside = besideRunning(env);
+      process.exitCode = await runApp("worker", ["--doctor", json ? "json" : "page", ...beside.args], beside.env);
     });
 }

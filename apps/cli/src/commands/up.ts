@@ -3,6 +3,7 @@ import { type Environment, openLogger, openShutdown, type Shutdown, startRedisSe
 import type { Command } from "commander";
 import { AppEndedError, type AppName, type Child, startApp } from "../child.ts";
 import { CommandFailure, endWith } from "../exit.ts";
+import { noteRunning } from "../running.ts";
 import { standardOutput } from "../terminal.ts";
 
 /** A worker's own shutdown takes up to 20 s; the apps are given more, so that none is cut off. */
@@ -56,6 +57,9 @@ async function up(given: Environment): Promise<void> {
   }
   // What was asked for in play must never reach an upstream that is paid.
   const args = isTryout ? [`--prefix=${tryoutPrefix}`] : [];
+  const played = isTryout ? { upstreamUrl: env["UPSTREAM_URL"] ?? "", prefix: tryoutPrefix } : {};
+  const forget = noteRunning({ pid: process.pid, redisUrl: env["REDIS_URL"] ?? "", ...played });
+  shutdown.onShutdown("note", async () => forget());
   const [api = ""] = await keepRunning(["api", "worker"], { env, args }, shutdown);
   say(`api        ${api}/v1`);
   say(`board      ${api}/board`);

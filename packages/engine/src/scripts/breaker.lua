@@ -4,6 +4,7 @@
 --   until  ms    since  ms, when it first opened   kind  infrastructure | account    why  one sentence
 --   probe  the video that tries    probe_until  ms, when another one may
 --   by     post | look, what opened it    earliest  ms, when a look may bring the try forward
+--   answered  looks are answered again after an outage
 
 local breaker_life = 3600 * 1000
 
@@ -32,14 +33,14 @@ local function breaker_open(key, health, now)
   redis.call('HSETNX', key, 'since', now)
   redis.call('HSET', key, 'until', now + ms, 'kind', health.said, 'why', health.why, 'by', health.about,
     'earliest', now + math.min(ms, health.open_ms))
-  redis.call('HDEL', key, 'probe', 'probe_until')
+  redis.call('HDEL', key, 'probe', 'probe_until', 'answered')
   redis.call('PEXPIRE', key, ms + breaker_life)
   return opens == 1 and 'opened' or 'reopened'
 end
 
 -- What a call showed of the upstream. Returns 'opened' | 'reopened' | 'closed' | ''.
 local function breaker_hears(key, health, id, now)
-  local known = redis.call('HMGET', key, 'until', 'kind', 'probe', 'look', 'earliest')
+  local known = redis.call('HMGET', key, 'until', 'kind', 'probe', 'look', 'earliest', 'answered')
   local is_open = known[1] and true or false
   if health.said == 'nothing' then
     -- Its POST met nobody: another one may try.
@@ -51,16 +52,21 @@ local function breaker_hears(key, health, id, now)
       redis.call('DEL', key)
       return is_open and 'closed' or ''
     end
-    if known[4] then
-      redis.call('HDEL', key, 'look')
+    local failed = tonumber(known[4] or '0')
+    if failed > 0 then redis.call('HDEL', key, 'look') end
+    if not is_open or known[2] ~= 'infrastructure' then return '' end
+    if failed >= outage then
       -- A server that was gone and answers again may be tried soon; an account that stopped may not.
       local forward = math.max(now, tonumber(known[5] or '0'))
-      if is_open and known[2] == 'infrastructure' and tonumber(known[4]) >= outage and forward < tonumber(known[1]) then
-        redis.call('HSET', key, 'until', forward)
-      end
+      redis.call('HSET', key, 'answered', 1, 'until', math.min(forward, tonumber(known[1])))
+    elseif known[6] and now >= tonumber(known[1]) then
+      -- And where no video is free to try it, because every place is taken, looks are proof enough.
+      redis.call('DEL', key)
+      return 'closed'
     end
     return ''
   end
+  redis.call('HDEL', key, 'answered')
   if is_open then
     local was_probe = health.about == 'post' and (known[3] == id or now >= tonumber(known[1]))
     if was_probe or (health.said == 'account' and known[2] ~= 'account') then return breaker_open(key, health, now) end
