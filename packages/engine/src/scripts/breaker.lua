@@ -3,7 +3,7 @@
 --   post, look  failures of this kind in a row    opens  how often it opened since it was last closed
 --   until  ms    since  ms, when it first opened   kind  infrastructure | account    why  one sentence
 --   probe  the video that tries    probe_until  ms, when another one may
---   by     post | look, what opened it    earliest  ms, when a look may bring the try forward
+--   earliest  ms, when a look may bring the try forward
 --   answered  looks are answered again after an outage
 
 local breaker_life = 3600 * 1000
@@ -31,7 +31,7 @@ local function breaker_open(key, health, now)
   local opens = redis.call('HINCRBY', key, 'opens', 1)
   local ms = math.min(health.longest_ms, health.open_ms * 2 ^ math.min(opens - 1, 20))
   redis.call('HSETNX', key, 'since', now)
-  redis.call('HSET', key, 'until', now + ms, 'kind', health.said, 'why', health.why, 'by', health.about,
+  redis.call('HSET', key, 'until', now + ms, 'kind', health.said, 'why', health.why,
     'earliest', now + math.min(ms, health.open_ms))
   redis.call('HDEL', key, 'probe', 'probe_until', 'answered')
   redis.call('PEXPIRE', key, ms + breaker_life)
