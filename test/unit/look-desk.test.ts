@@ -149,6 +149,17 @@ test("where looks are scarce, many wait for one page rather than take a look eac
   expect(paths()).toEqual(["list"]);
 });
 
+test("a second page that has no leave yet does not make the list useless", async () => {
+  const waits = [0, 400];
+  const askToList = () => Promise.resolve(waits.shift() ?? 0);
+  const ids = names(140);
+  const { look, paths } = await aDesk({ ids, wait: { askToList } });
+  const old = ids.slice(120, 126);
+  expect(await Promise.all(renders(old).map(look))).toEqual(old.map(() => ({ kind: "wait", waitMs: 400 })));
+  expect((await Promise.all(renders(old).map(look))).every(({ kind }) => kind === "seen")).toBe(true);
+  expect(paths()).toEqual(["list", "list", "list"]);
+});
+
 test("a failure to ask for leave is told to all who wait, and the next ones are served", async () => {
   let broken = true;
   const ask = () => (broken ? Promise.reject(new Error("Redis is away")) : Promise.resolve(0));

@@ -75,12 +75,11 @@ export function openLookDesk({ upstream, clock, askToLook, askToList }: LookDesk
     for (let pages = 0; pages < mostPages && missing.length >= fewest; pages += 1) {
       const waitMs = await askToList();
       // Where looks are scarce, one page is better than a look each: they all come back for it together.
-      if (waitMs > 0 && pages === 0) return waitMs;
-      if (waitMs > 0) break;
+      if (waitMs > 0) return wanted.length - missing.length < fewest ? waitMs : 0;
       const read = await upstream.list({ limit: pageLength, order: "desc", ...(after === undefined ? {} : { after }) });
       if (read.kind !== "page") {
         listFrom = clock.now() + (read.kind === "no_list" ? uselessMs : missedMs);
-        break;
+        return 0;
       }
       for (const task of read.tasks) tasks.set(task.id, task);
       page = { tasks, until: clock.now() + freshMs };
@@ -88,9 +87,8 @@ export function openLookDesk({ upstream, clock, askToLook, askToList }: LookDesk
       after = read.lastId ?? read.tasks.at(-1)?.id;
       if (!read.hasMore || after === undefined) break;
     }
-    const found = wanted.length - missing.length;
     // Others' tasks, or too many older ones: what the pages cost was not worth it.
-    if (page && found < fewest) listFrom = Math.max(listFrom, clock.now() + uselessMs);
+    if (wanted.length - missing.length < fewest) listFrom = clock.now() + uselessMs;
     return 0;
   }
 
