@@ -61,7 +61,7 @@ describe("the breaker of an upstream", () => {
       kind: "infrastructure",
       why: "a post that went infrastructure",
     });
-    expect(await post("well")).toBe("open");
+    expect(await post("well")).toBe("breaker");
   });
 
   test("opens on one refusal of the account", async () => {
@@ -81,7 +81,7 @@ describe("the breaker of an upstream", () => {
     const ask = (video: typeof one) =>
       ledger.advance(video, inStatus(video, "submitting"), { leave: leaveOf({}), probeMs: 60_000 });
     const asked = await Promise.all([ask(one), ask(other)]);
-    expect(asked.map(endOf).sort()).toEqual(["moved", "open"]);
+    expect(asked.map(endOf).sort()).toEqual(["breaker", "moved"]);
     expect((await state())?.waitMs).toBeGreaterThan(50_000);
   });
 
@@ -111,7 +111,7 @@ describe("the breaker of an upstream", () => {
     const { post, look, state, shortestTimePasses } = aLedger();
     expect([await look("infrastructure"), await look("infrastructure")]).toEqual(["", ""]);
     expect(await look("infrastructure")).toBe("opened");
-    expect(await post("well")).toBe("open");
+    expect(await post("well")).toBe("breaker");
     await shortestTimePasses();
     await look("well");
     expect(await state()).toMatchObject({ state: "half_open", waitMs: 0 });

@@ -82,7 +82,7 @@ describe.concurrent("a create that is refused for now", () => {
       expect(await stopped).toMatchObject({ code: fault.code });
       await back;
       const second = await bench.create("second");
-      expect((await rested).reason).toMatch(/nothing is sent to it/);
+      expect((await rested).reason).toMatch(/nothing is sent to main/);
 
       expect(await bench.read(first.id)).toMatchObject({
         status: "queued",
@@ -262,7 +262,12 @@ describe.concurrent("a create whose reply nobody can read", () => {
     const { simulator, engine, person } = bench;
     simulator.addFault({ on: "create", do: "lose_reply" });
     const held = until(engine.facts, "waited", ({ note }) => /held for a person/.test(note), "a held doubt");
-    const full = until(engine.facts, "laneRested", ({ reason }) => /1 in flight/.test(reason), "a full lane");
+    const full = until(
+      engine.facts,
+      "laneRested",
+      ({ reason }) => /the one place at main is taken/.test(reason),
+      "a full lane",
+    );
     const lost = await bench.create("lost");
     await held;
     const next = await bench.create("next");

@@ -319,7 +319,7 @@ describe("advance", () => {
 
     expect(await ask()).toEqual({
       kind: "refused",
-      refusal: { kind: "resting", waitMs: expect.any(Number), reason: "throttled: 429" },
+      obstacle: { kind: "resting", waitMs: expect.any(Number), reason: "throttled: 429" },
     });
     await redis.del(keys.rest(someLane));
     expect((await ask()).kind).toBe("moved");

@@ -26,7 +26,7 @@ describe("requests a minute", () => {
     );
     expect(asked.filter(({ kind }) => kind === "moved")).toHaveLength(7);
     const refused = asked.flatMap((advance) =>
-      advance.kind === "refused" && advance.refusal.kind === "rate" ? [advance.refusal] : [],
+      advance.kind === "refused" && advance.obstacle.kind === "rate" ? [advance.obstacle] : [],
     );
     expect(refused).toHaveLength(33);
     // Until the first of the seven is a minute old, and a little longer.

@@ -109,7 +109,10 @@ describe("too many running tasks", () => {
     const again = await ledger.advance((await ledger.read(queued.id))!, inStatus(sent.video, "submitting"), {
       leave: leaveOf({}),
     });
-    expect(again).toMatchObject({ kind: "refused", refusal: { kind: "full", places: 3, whose: "learned" } });
+    expect(again).toMatchObject({
+      kind: "refused",
+      obstacle: { kind: "full", places: 3, whose: "account", isLearned: true },
+    });
   });
 
   test("rests the lane where none of its own tasks runs, and where the server says for how long", async () => {
@@ -249,7 +252,7 @@ describe("against a server that enforces its limits", () => {
     await north.wait({ posts: 40, completed: 40, timeoutMs: 30_000 });
     // All that the account's minute allows is used, and each worker has asked for more.
     const askers = bench.engines.map(({ facts }) =>
-      until(facts, "laneRested", ({ reason }) => /40 requests of this minute/.test(reason), "it is refused"),
+      until(facts, "laneRested", ({ reason }) => /40 requests a minute/.test(reason), "it is refused"),
     );
     await Promise.any(askers);
     for (const asker of askers) asker.catch(() => undefined);

@@ -54,7 +54,7 @@ export async function inFlightOf(ledger: Ledger, lane: Lane): Promise<number> {
 
 /** How an advance ended: why leave was refused, where it was. */
 export const endOf = (advance: Awaited<ReturnType<Ledger["advance"]>>): string =>
-  advance.kind === "refused" ? advance.refusal.kind : advance.kind;
+  advance.kind === "refused" ? advance.obstacle.kind : advance.kind;
 
 let tasks = 0;
 

@@ -160,8 +160,8 @@ describe.skipIf(browserProgram === undefined)("Bull Board in a browser", () => {
   });
 
   test.each([
-    ["submit gateway sora-2", /2 wait, 5 in flight\. Full: 5 of the 5 places of the lane are taken\./],
-    ["submit studio veo-3.1", /3 wait, 0 in flight\. At rest for \d+ s: throttled: /],
+    ["submit gateway sora-2", /2 wait, 5 in flight\. In its way: all 5 places of its lane are taken\./],
+    ["submit studio veo-3.1", /3 wait, 0 in flight\. In its way: its lane rests for (\d+ s|\d+ min) \(throttled: /],
     ["submit studio wan-2.5", /0 wait, 2 in flight\. Nothing is in the way\./],
   ])("the queue %s says what is in its lane's way", async (name, words) => {
     const { page } = await openPage();

@@ -33,10 +33,16 @@ function obstacleBody({ obstacle }: Explanation): ExplanationBody["obstacle"] {
   if (!obstacle) return null;
   switch (obstacle.kind) {
     case "breaker":
-    case "rest":
-      return { kind: obstacle.kind, why: obstacle.why, seconds: secondsOf(obstacle.waitMs) };
+    case "resting":
+      return { kind: obstacle.kind, reason: obstacle.reason, seconds: secondsOf(obstacle.waitMs) };
     case "full":
-      return { kind: "full", in_flight: obstacle.inFlight, places: obstacle.places, of: obstacle.whose };
+      return {
+        kind: "full",
+        in_flight: obstacle.inFlight,
+        places: obstacle.places,
+        of: obstacle.whose,
+        learned: obstacle.isLearned,
+      };
     case "rate":
       return {
         kind: "rate",

@@ -5,7 +5,7 @@ import { awsOf, openLogger, openShutdown, SettingsError } from "@reelq/service";
 import { openUpstream } from "@reelq/upstream";
 import { printAudit } from "./audit.ts";
 import { readArguments } from "./arguments.ts";
-import { printExamination } from "./doctor.ts";
+import { printExamination } from "./doctor/examination.ts";
 import { readWorkerEnvironment } from "./env.ts";
 import { logFacts } from "./log-facts.ts";
 

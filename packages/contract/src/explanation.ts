@@ -13,8 +13,9 @@ export interface ExplanationBody {
   expected: { median: string; ninety_percent: string } | null;
   /** What keeps a queued video's lane from sending. */
   obstacle:
-    | { kind: "breaker" | "rest"; why: string; seconds: number }
-    | { kind: "full"; in_flight: number; places: number; of: "lane" | "account" | "learned" }
+    | { kind: "breaker" | "resting"; reason: string; seconds: number }
+    /** `learned`: nobody configured so few places, the upstream's refusals taught it. */
+    | { kind: "full"; in_flight: number; places: number; of: "lane" | "account"; learned: boolean }
     | { kind: "rate"; requests_per_minute: number; seconds: number; of: "lane" | "account" }
     | null;
   /** Null once it is final. */

@@ -1,6 +1,7 @@
 import { isFinal, type Status, type Video, type VideoId } from "@reelq/contract";
 import type { Health } from "./health.ts";
-import { type LaneLimits, takesPlace } from "./lane.ts";
+import { type LaneLimits, rateWindowMs, takesPlace } from "./lane.ts";
+import type { LimitOwner, Obstacle } from "./obstacle.ts";
 
 /** About a week of moves at a few thousand videos a day; 150 bytes each. */
 export const eventStreamLength = 200_000;
@@ -26,17 +27,6 @@ export interface AdvanceOptions {
   readonly alarmAt?: number;
 }
 
-/** Whose limit it is: the lane's or the account's as configured, or the lane's as refusals taught it. */
-export type LimitOwner = "lane" | "account" | "learned";
-
-/** Why a POST may not be sent now. Nothing was written. */
-export type Refusal =
-  | { readonly kind: "full"; readonly inFlight: number; readonly places: number; readonly whose: LimitOwner }
-  | { readonly kind: "rate"; readonly waitMs: number; readonly allowed: number; readonly whose: LimitOwner }
-  | { readonly kind: "resting"; readonly waitMs: number; readonly reason: string }
-  /** The upstream's breaker is open, or one video is trying it. */
-  | { readonly kind: "open"; readonly waitMs: number; readonly reason: string };
-
 /** What a move did to its upstream's breaker. */
 export type BreakerChange = "opened" | "reopened" | "closed";
 
@@ -44,7 +34,8 @@ export type Advance =
   | { readonly kind: "moved"; readonly video: Video; readonly breaker?: BreakerChange }
   /** Somebody else wrote first, or it is gone: whoever asked must forget what it knew. */
   | { readonly kind: "changed" }
-  | { readonly kind: "refused"; readonly refusal: Refusal }
+  /** No leave to send: nothing was written. */
+  | { readonly kind: "refused"; readonly obstacle: Obstacle }
   | { readonly kind: "owned"; readonly owner: VideoId };
 
 /** What a move into this status adds to. */
@@ -68,19 +59,13 @@ interface Move {
   readonly counter?: string;
   /** The task that the video comes to own. */
   readonly task?: string;
+  /** Those of `AdvanceOptions`, as they are. */
   readonly leave?: LaneLimits;
-  readonly probe_ms: number;
-  readonly rest?: { readonly ms: number; readonly why: string; readonly said: boolean; readonly sent_at: number };
-  readonly pulse?: string;
-  readonly sent_at?: number;
-  readonly health?: {
-    readonly about: string;
-    readonly said: string;
-    readonly why: string;
-    readonly failures: number;
-    readonly open_ms: number;
-    readonly longest_ms: number;
-  };
+  readonly probeMs?: number;
+  readonly restLane?: AdvanceOptions["restLane"];
+  readonly pulse?: AdvanceOptions["pulse"];
+  readonly health?: Health;
+  readonly rateWindowMs: number;
 }
 
 function placeOf(video: Video, written: Video, asksForLeave: boolean): Move["place"] {
@@ -90,64 +75,42 @@ function placeOf(video: Video, written: Video, asksForLeave: boolean): Move["pla
   return asksForLeave || isBack ? "take" : "keep";
 }
 
-const restOf = ({ ms, reason, said, sentAt }: NonNullable<AdvanceOptions["restLane"]>): NonNullable<Move["rest"]> => ({
-  ms: Math.ceil(ms),
-  why: reason,
-  said,
-  sent_at: sentAt,
-});
-
 export function moveOf(video: Video, written: Video, options: AdvanceOptions): Move {
-  const { leave, restLane, pulse, health, alarmAt, probeMs = 0 } = options;
+  const { alarmAt, ...asked } = options;
   const isNewStatus = video.status !== written.status;
   return {
+    ...asked,
+    rateWindowMs,
     id: video.id,
     had: video.version,
     gets: written.version,
     status: written.status,
     at: written.updatedAt,
-    place: placeOf(video, written, leave !== undefined),
+    place: placeOf(video, written, asked.leave !== undefined),
     alarm: alarmAt === undefined ? (isNewStatus ? "none" : "keep") : Math.ceil(alarmAt),
-    probe_ms: probeMs,
     ...(isFinal(written.status) ? {} : { due: written.dueAt }),
     ...(isNewStatus ? { events: eventStreamLength, counter: counterOf(written) } : {}),
     ...(isNewStatus && written.status === "rendering" ? { task: written.task.id } : {}),
-    ...(leave ? { leave } : {}),
-    ...(restLane ? { rest: restOf(restLane) } : {}),
-    ...(pulse ? { pulse: pulse.kind } : {}),
-    ...(pulse?.kind === "crowded" ? { sent_at: pulse.sentAt } : {}),
-    ...(health
-      ? {
-          health: {
-            about: health.about,
-            said: health.said,
-            why: health.why,
-            failures: health.failures,
-            open_ms: health.openMs,
-            longest_ms: health.longestMs,
-          },
-        }
-      : {}),
   };
 }
 
 /** What `advance.lua` answered. */
-export function advanceOf([kind, first, second, third]: (string | number | null)[], written: Video): Advance {
-  const reason = String(second);
+export function advanceOf(reply: readonly (string | number | null)[], written: Video): Advance {
+  const [kind, first, second, third, fourth] = reply;
   const waitMs = Number(first);
+  const whose = third as LimitOwner;
+  const refused = (obstacle: Obstacle): Advance => ({ kind: "refused", obstacle });
   switch (kind) {
     case "moved":
       return { kind, video: written, ...(second ? { breaker: second as BreakerChange } : {}) };
     case "full":
-      return {
-        kind: "refused",
-        refusal: { kind, inFlight: waitMs, places: Number(second), whose: third as LimitOwner },
-      };
+      return refused({ kind, inFlight: waitMs, places: Number(second), whose, isLearned: fourth === "learned" });
     case "rate":
-      return { kind: "refused", refusal: { kind, waitMs, allowed: Number(second), whose: third as LimitOwner } };
+      return refused({ kind, waitMs, allowed: Number(second), whose });
     case "resting":
-    case "open":
-      return { kind: "refused", refusal: { kind, waitMs, reason } };
+      return refused({ kind, waitMs, reason: String(second) });
+    case "breaker":
+      return refused({ kind, waitMs, reason: String(second), isTried: third === "tried" });
     case "owned":
       return { kind, owner: String(first) as VideoId };
     default:

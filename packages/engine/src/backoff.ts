@@ -14,6 +14,10 @@ export const renderDeadlineMs = (typicalRenderSeconds: number | undefined): numb
 /** A server may ask for patience; a file that expires in an hour has none. */
 const longestLookMs = 5 * MINUTE;
 
+/** A 404 is final only after so many in a row over so long: servers forget, and remember again. */
+export const notFoundTimes = 5;
+export const notFoundForMs = 5 * MINUTE;
+
 /** After a missed look: doubling from 2 s to a minute, or what the server asked for, five minutes at most. */
 export const missedLookMs = (missed: number, retryAfterMs: number | undefined, dice: Dice): number =>
   Math.min(

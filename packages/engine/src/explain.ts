@@ -1,13 +1,14 @@
 import { isFinal, lastAttempt, type Video, type VideoIn } from "@reelq/contract";
-import { renderDeadlineMs } from "./backoff.ts";
+import { notFoundForMs, notFoundTimes, renderDeadlineMs } from "./backoff.ts";
 import { MINUTE, SECOND } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import { expiryOf } from "./expiry.ts";
+import { serves } from "./fleet.ts";
 import { isSameLane, type LaneLimits, laneName, takesPlace } from "./lane.ts";
 import type { LaneState } from "./lane-state.ts";
-import { type Obstacle, obstacleOf, placesOf } from "./obstacle.ts";
+import { fullnessOf, type Obstacle, obstacleOf, placesOf, sayObstacle } from "./obstacle.ts";
 import { openPlan, type Plan } from "./plan.ts";
-import { notFoundForMs, notFoundTimes } from "./stages/poll.ts";
+import { span } from "./span.ts";
 
 /** Why a video is where it is, and when it should move. Times in ms since 1970. */
 export interface Explanation {
@@ -38,7 +39,7 @@ export function openExplainer(engine: Engine): Explainer {
     const facts = { video, ...(lane ? { lane } : {}) };
     // Whatever else may hold it, nothing moves without these two.
     if (workers === 0) return { ...facts, sentence: `No worker is running, so it stays ${placeOf(video)}.` };
-    if (!fleet.upstreams[video.lane.upstream] && video.status !== "queued") {
+    if (video.status !== "queued" && !serves(fleet, video)) {
       const why = `the configuration no longer names ${video.lane.upstream}, so nobody looks at it`;
       return { ...facts, sentence: `It stays ${placeOf(video)}: ${why}; name it again, with its key.` };
     }
@@ -64,9 +65,9 @@ async function sayWhy(video: Video, lane: LaneState | undefined, engine: Engine,
   }
 }
 
-async function submitting(video: VideoIn<"submitting">, { redis, keys, clock }: Engine): Promise<Said> {
+async function submitting(video: VideoIn<"submitting">, { ledger, clock }: Engine): Promise<Said> {
   const sent = `Its POST went to ${video.lane.upstream} ${ago(clock.now() - intentOf(video))}`;
-  if ((await redis.exists(keys.worker(video.worker))) === 1)
+  if (await ledger.isAlive(video.worker))
     return { sentence: `${sent} and has not been answered yet; a reply that does not come leaves it in doubt.` };
   return {
     sentence: `${sent}, if its worker got so far: that one is gone, and within a minute it is found and looked for.`,
@@ -84,7 +85,7 @@ async function queued(
   plan: Plan,
 ): Promise<Said> {
   const name = laneName(video.lane);
-  if (!state || !fleet.lanes.some((lane) => isSameLane(lane, video.lane)))
+  if (!state || !serves(fleet, video))
     return {
       sentence: `It waits in ${name}, which the configuration no longer serves; serve it again, or cancel the video.`,
     };
@@ -106,16 +107,16 @@ async function queued(
     };
   }
   // Places that only a person can free matter more than a breaker that opens and closes over them.
-  const full = obstacleOf({ ...state, breaker: { ...state.breaker, state: "closed", waitMs: 0 } }, limits);
-  if (full?.kind === "full" && (await heldDoubts(video, full, ledger)) >= full.places) {
-    const why = `${wordsOf(full, video.lane.upstream)} by videos in doubt that a person must resolve`;
+  const full = fullnessOf(state, limits);
+  if (full && (await heldDoubts(video, full, ledger)) >= full.places) {
+    const why = `${sayObstacle(full, video.lane.upstream)} by videos in doubt that a person must resolve`;
     const how = "reelq list --status in_doubt, then reelq resolve";
     return { sentence: `It waits in ${name} because ${why} (${how}): ${queue}.`, obstacle: full, ahead };
   }
   const { median } = await plan.expected({ ...video, ageMs: 0, reading: undefined });
   const turn = turnIn(state, limits, obstacle, ahead, median);
   return {
-    sentence: `It waits in ${name} because ${wordsOf(obstacle, video.lane.upstream)}: ${queue}; its turn comes ${soon(turn)}.`,
+    sentence: `It waits in ${name} because ${sayObstacle(obstacle, video.lane.upstream)}: ${queue}; its turn comes ${soon(turn)}.`,
     nextAt: now + turn,
     obstacle,
     ahead,
@@ -147,26 +148,6 @@ function turnIn(state: LaneState, limits: LaneLimits, obstacle: Obstacle, ahead:
   // A place of a full lane is on average half way through its render, and the first of n comes free n times as soon.
   const first = obstacle.kind === "full" ? renderMs / (places + 1) : obstacle.waitMs;
   return first + Math.max(byRate, byPlaces);
-}
-
-function wordsOf(obstacle: Obstacle, upstream: string): string {
-  switch (obstacle.kind) {
-    case "breaker":
-      return obstacle.isTried
-        ? `${upstream} failed (${obstacle.why}), and another video tries it now`
-        : `nothing is sent to ${upstream} for ${span(obstacle.waitMs)} (${obstacle.why})`;
-    case "rest":
-      return `its lane rests for ${span(obstacle.waitMs)} (${obstacle.why})`;
-    case "full":
-      return `all ${obstacle.places} places ${whosePlaces(obstacle.whose, upstream)} are taken`;
-    case "rate":
-      return `the ${count(obstacle.allowed, "request")} a minute of ${obstacle.whose === "lane" ? "its lane" : upstream} ${obstacle.allowed === 1 ? "is" : "are"} used up for ${span(obstacle.waitMs)}`;
-  }
-}
-
-function whosePlaces(whose: "lane" | "account" | "learned", upstream: string): string {
-  if (whose === "account") return `at ${upstream}`;
-  return whose === "lane" ? "of its lane" : `that ${upstream} has been seen to allow`;
 }
 
 function inDoubt({ doubt, lane, dueAt }: VideoIn<"in_doubt">, now: number): Said {
@@ -255,14 +236,6 @@ function ended(video: Video): string {
 }
 
 const count = (number: number, one: string, many = `${one}s`): string => `${number} ${number === 1 ? one : many}`;
-
-/** `12 s`, `3 min`, `2.5 h`. */
-function span(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / SECOND));
-  if (seconds < 90) return `${seconds} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 90 ? `${minutes} min` : `${Math.round(minutes / 6) / 10} h`;
-}
 
 const soon = (ms: number): string => (ms < SECOND ? "now" : `in about ${span(ms)}`);
 const ago = (ms: number): string => (ms < SECOND ? "just now" : `${span(ms)} ago`);

@@ -1,4 +1,4 @@
-import { type Catalogue, type Lane, seedCatalogue, type VideoRequest } from "@reelq/contract";
+import { type Catalogue, type Lane, seedCatalogue, type Video, type VideoRequest } from "@reelq/contract";
 import type { z } from "zod";
 import { SECOND } from "./clock.ts";
 import { assumedLifeMs } from "./expiry.ts";
@@ -77,6 +77,10 @@ const limitsFrom = ({ inFlight, requestsPerMinute, looksPerSecond }: LimitSettin
   perMinute: requestsPerMinute ?? 0,
   looksPerSecond: looksPerSecond ?? 0,
 });
+
+/** Whether somebody works on the video where it is: a queued one needs its lane, one that was sent its upstream. */
+export const serves = ({ lanes, upstreams }: Pick<Fleet, "lanes" | "upstreams">, { status, lane }: Video): boolean =>
+  status === "queued" ? lanes.some((one) => isSameLane(one, lane)) : upstreams[lane.upstream] !== undefined;
 
 /** Where a video that could be rendered in any of these lanes may go besides the one it is in. */
 export const othersThan = (lane: Lane, lanes: readonly Lane[]): readonly Lane[] =>

@@ -1,6 +1,7 @@
 import type { Lane } from "@reelq/contract";
 import type { ChainableCommander, Redis } from "ioredis";
 import type { Keys } from "./keys.ts";
+import { rateWindowMs } from "./lane.ts";
 
 /** Whether anything is sent to an upstream; shared by all workers. */
 export interface Breaker {
@@ -10,8 +11,6 @@ export interface Breaker {
   /** Why it is not closed, one sentence; empty where it is. */
   readonly why: string;
   readonly kind?: "infrastructure" | "account";
-  /** When it first opened, ms since 1970 by Redis's clock. */
-  readonly since?: number;
   /** Until when it is open, or until when one video tries, in ms from now. */
   readonly waitMs: number;
   /** POSTs and looks in a row that failed. */
@@ -37,9 +36,6 @@ export interface LaneState {
   /** Redis's clock. */
   readonly now: number;
 }
-
-/** As long as in `scripts/leave.lua`. */
-export const rateWindowMs = 62_000;
 
 const millis = ([seconds, micros]: readonly [unknown, unknown]): number =>
   Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
@@ -102,7 +98,7 @@ const placesFrom = (cap: unknown): number => Math.max(1, Math.floor(Number(cap) 
 /** The fields are those that `scripts/breaker.lua` names. */
 function breakerOf(upstream: string, fields: Readonly<Record<string, string>>, now: number): Breaker {
   const failures = { post: Number(fields["post"] ?? 0), look: Number(fields["look"] ?? 0) };
-  const { until, why = "", kind, since, probe_until: probeUntil } = fields;
+  const { until, why = "", kind, probe_until: probeUntil } = fields;
   if (until === undefined) return { upstream, state: "closed", why: "", waitMs: 0, failures };
   const waitMs = Math.max(0, Number(until) - now, Number(probeUntil ?? 0) - now);
   return {
@@ -110,7 +106,6 @@ function breakerOf(upstream: string, fields: Readonly<Record<string, string>>, n
     state: Number(until) > now ? "open" : "half_open",
     why,
     kind: kind === "account" ? kind : "infrastructure",
-    since: Number(since ?? now),
     waitMs,
     failures,
   };

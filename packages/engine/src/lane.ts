@@ -1,4 +1,5 @@
 import type { Lane, Status, Video } from "@reelq/contract";
+import { MINUTE, SECOND } from "./clock.ts";
 
 /** What is allowed in one place, a lane or a whole account; 0: no limit. */
 export interface Limits {
@@ -15,6 +16,13 @@ export interface LaneLimits {
   readonly lane: Limits;
   readonly account: Limits;
 }
+
+/**
+ * What is given leave is sent a little later: the window is longer than a minute, so that the upstream never sees one
+ * request too many in a minute of its own.
+ */
+export const rateSpareMs = 2 * SECOND;
+export const rateWindowMs = MINUTE + rateSpareMs;
 
 export const noLimits: Limits = { inFlight: 0, perMinute: 0, looksPerSecond: 0 };
 

@@ -84,7 +84,9 @@ export interface Ledger {
   /** What each lane holds and why it may not send. */
   laneStates(lanes: readonly Lane[]): Promise<LaneState[]>;
   breakers(upstreams: readonly string[]): Promise<Breaker[]>;
-  /** How many workers show signs of life. */
+  /** Whether a worker shows signs of life. */
+  isAlive(worker: string): Promise<boolean>;
+  /** How many workers do. */
   workers(): Promise<number>;
   /** How many queued videos of its lane are older. */
   position(video: Video): Promise<number>;
@@ -283,6 +285,8 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
 
     laneStates: (lanes) => readLaneStates(redis, keys, lanes),
     breakers: (upstreams) => readBreakers(redis, keys, upstreams),
+
+    isAlive: async (worker) => (await redis.exists(keys.worker(worker))) === 1,
 
     workers: () => redis.zcount(keys.workers, clock.now(), "+inf"),
 

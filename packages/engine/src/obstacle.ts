@@ -1,51 +1,61 @@
-import type { LimitOwner } from "./advance.ts";
-import type { LaneLimits } from "./lane.ts";
-import { type LaneState, rateWindowMs } from "./lane-state.ts";
+import { type LaneLimits, rateWindowMs } from "./lane.ts";
+import type { LaneState } from "./lane-state.ts";
+import { span } from "./span.ts";
 
-/** What keeps a lane from sending now, as `scripts/leave.lua` would say it; undefined: nothing. */
+/** Whose limit it is. */
+export type LimitOwner = "lane" | "account";
+
+/** What keeps a lane from sending: what `scripts/leave.lua` answers where it gives no leave. */
 export type Obstacle =
-  | { readonly kind: "breaker"; readonly why: string; readonly waitMs: number; readonly isTried: boolean }
-  | { readonly kind: "rest"; readonly why: string; readonly waitMs: number }
-  | { readonly kind: "full"; readonly inFlight: number; readonly places: number; readonly whose: LimitOwner }
+  /** Nothing is sent to the upstream; `isTried`: but for one video that tries it now. */
+  | { readonly kind: "breaker"; readonly reason: string; readonly waitMs: number; readonly isTried: boolean }
+  | { readonly kind: "resting"; readonly reason: string; readonly waitMs: number }
+  /** `isLearned`: nobody configured so few places, refusals taught it. */
   | {
-      readonly kind: "rate";
-      readonly allowed: number;
-      readonly waitMs: number;
-      readonly whose: "lane" | "account";
-    };
+      readonly kind: "full";
+      readonly inFlight: number;
+      readonly places: number;
+      readonly whose: LimitOwner;
+      readonly isLearned: boolean;
+    }
+  | { readonly kind: "rate"; readonly allowed: number; readonly waitMs: number; readonly whose: LimitOwner };
 
-/** In the same order as `scripts/leave.lua`. */
-export function obstacleOf(state: LaneState, { lane, account }: LaneLimits): Obstacle | undefined {
-  const { breaker, rest, learnedPlaces } = state;
+/** The same as `scripts/leave.lua` would answer, in the same order, without asking for leave; undefined: nothing. */
+export function obstacleOf(state: LaneState, limits: LaneLimits): Obstacle | undefined {
+  const { breaker, rest } = state;
   if (breaker.state === "open" || breaker.waitMs > 0)
-    return { kind: "breaker", why: breaker.why, waitMs: breaker.waitMs, isTried: breaker.state === "half_open" };
-  if (rest) return { kind: "rest", why: rest.reason, waitMs: rest.waitMs };
-  return (
-    fullness(state.inFlight, lane.inFlight, learnedPlaces, "lane") ??
-    fullness(state.accountInFlight, account.inFlight, state.accountLearnedPlaces, "account") ??
-    rateOf(state.sent, lane.perMinute, "lane", state) ??
-    rateOf(state.accountSent, account.perMinute, "account", state)
-  );
+    return { kind: "breaker", reason: breaker.why, waitMs: breaker.waitMs, isTried: breaker.state === "half_open" };
+  if (rest) return { kind: "resting", ...rest };
+  return fullnessOf(state, limits) ?? rateOf(state, limits);
 }
+
+/** Whether every place is taken, whatever else is in the way. */
+export const fullnessOf = (state: LaneState, { lane, account }: LaneLimits) =>
+  fullness(state.inFlight, lane.inFlight, state.learnedPlaces, "lane") ??
+  fullness(state.accountInFlight, account.inFlight, state.accountLearnedPlaces, "account");
+
+const rateOf = (state: LaneState, { lane, account }: LaneLimits) =>
+  used(state.sent, lane.perMinute, "lane", state.now) ??
+  used(state.accountSent, account.perMinute, "account", state.now);
 
 function fullness(
   inFlight: number,
   configured: number,
   learned: number | undefined,
-  owner: "lane" | "account",
-): Obstacle | undefined {
+  whose: LimitOwner,
+): (Obstacle & { readonly kind: "full" }) | undefined {
   const isLearned = learned !== undefined && (configured === 0 || learned < configured);
   const places = isLearned ? learned : configured;
   if (places === 0 || inFlight < places) return undefined;
-  return { kind: "full", inFlight, places, whose: isLearned ? "learned" : owner };
+  return { kind: "full", inFlight, places, whose, isLearned };
 }
 
-function rateOf(
+function used(
   sent: readonly number[],
   allowed: number,
-  whose: "lane" | "account",
-  { now }: LaneState,
-): Obstacle | undefined {
+  whose: LimitOwner,
+  now: number,
+): (Obstacle & { readonly kind: "rate" }) | undefined {
   const oldest = sent.at(-allowed);
   if (allowed === 0 || sent.length < allowed || oldest === undefined) return undefined;
   return { kind: "rate", allowed, waitMs: Math.max(1, oldest + rateWindowMs - now), whose };
@@ -64,21 +74,29 @@ export function placesOf(state: LaneState, { lane, account }: LaneLimits): numbe
 /** A lane in one line, for people who watch its queue. */
 export function sayLane(state: LaneState, limits: LaneLimits): string {
   const obstacle = obstacleOf(state, limits);
-  return `${state.waiting} wait, ${state.inFlight} in flight. ${obstacle ? sayObstacle(obstacle, state.lane.upstream) : "Nothing is in the way."}`;
+  const way = obstacle ? `In its way: ${sayObstacle(obstacle, state.lane.upstream)}.` : "Nothing is in the way.";
+  return `${state.waiting} wait, ${state.inFlight} in flight. ${way}`;
 }
 
-function sayObstacle(obstacle: Obstacle, upstream: string): string {
-  const seconds = "waitMs" in obstacle ? Math.ceil(obstacle.waitMs / 1000) : 0;
+/** What is in the way, as a part of a sentence. */
+export function sayObstacle(obstacle: Obstacle, upstream: string): string {
   switch (obstacle.kind) {
     case "breaker":
       return obstacle.isTried
-        ? `BREAKER HALF-OPEN: one video tries ${upstream} (${obstacle.why}).`
-        : `BREAKER OPEN for ${seconds} s: ${obstacle.why}.`;
-    case "rest":
-      return `At rest for ${seconds} s: ${obstacle.why}.`;
+        ? `${upstream} failed (${obstacle.reason}), and one video tries it now`
+        : `nothing is sent to ${upstream} for ${span(obstacle.waitMs)} (${obstacle.reason})`;
+    case "resting":
+      return `its lane rests for ${span(obstacle.waitMs)} (${obstacle.reason})`;
     case "full":
-      return `Full: ${obstacle.inFlight} of the ${obstacle.places} places ${obstacle.whose === "account" ? `of ${upstream}` : obstacle.whose === "learned" ? "that refusals taught" : "of the lane"} are taken.`;
+      return obstacle.places === 1
+        ? `the one place ${sayOwner(obstacle, upstream)} is taken`
+        : `all ${obstacle.places} places ${sayOwner(obstacle, upstream)} are taken`;
     case "rate":
-      return `Its ${obstacle.allowed} requests a minute are used up for ${seconds} s.`;
+      return `the ${obstacle.allowed === 1 ? "one request" : `${obstacle.allowed} requests`} a minute of ${obstacle.whose === "lane" ? "its lane" : upstream} ${obstacle.allowed === 1 ? "is" : "are"} used up for ${span(obstacle.waitMs)}`;
   }
+}
+
+function sayOwner({ whose, isLearned }: Obstacle & { readonly kind: "full" }, upstream: string): string {
+  if (isLearned) return `that ${upstream} has been seen to allow`;
+  return whose === "account" ? `at ${upstream}` : "of its lane";
 }

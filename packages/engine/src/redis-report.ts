@@ -25,14 +25,8 @@ export interface RedisReport {
   readonly clockSkewMs: number;
   /** Why a script that writes and deletes two keys of one hash tag did not run; undefined where it did. */
   readonly scriptRefusal: string | undefined;
-  /** Undefined where it may not scan. */
-  readonly workers:
-    | {
-        readonly alive: number;
-        /** False: there are so many keys that not all were looked at. */
-        readonly isAll: boolean;
-      }
-    | undefined;
+  /** How many show signs of life; undefined where they may not be counted. */
+  readonly workers: number | undefined;
   readonly breakers: readonly Breaker[];
 }
 
@@ -90,7 +84,7 @@ export async function reportRedis(options: RedisReportOptions): Promise<RedisRep
       clockSkewMs,
       scriptRefusal: await tryScript(redis, keys),
       breakers: (await unlessRefused(readBreakers(redis, keys, upstreams))) ?? [],
-      workers: await unlessRefused(countWorkers(redis, keys)),
+      workers: await unlessRefused(redis.zcount(keys.workers, clock.now(), "+inf")),
     };
   } catch (error) {
     throw new Error(reasonOf(lastError ?? error), { cause: error });
@@ -176,22 +170,6 @@ async function tryScript(redis: Redis, { prefix }: Keys): Promise<string | undef
     if (!isReply(error)) throw error;
     return reasonOf(error);
   }
-}
-
-const scanWithinMs = 5 * SECOND;
-
-/** By scanning all keys, because no index holds the leases; in time, because there may be millions. */
-async function countWorkers(redis: Redis, keys: Keys): Promise<NonNullable<RedisReport["workers"]>> {
-  const startedAt = performance.now();
-  // A scan may give one key twice.
-  const leases = new Set<string>();
-  let cursor = "0";
-  do {
-    const [next, found] = await redis.scan(cursor, "MATCH", keys.worker("*"), "COUNT", 1000);
-    for (const key of found) leases.add(key);
-    cursor = next;
-  } while (cursor !== "0" && performance.now() - startedAt < scanWithinMs);
-  return { alive: leases.size, isAll: cursor === "0" };
 }
 
 /** Undefined where the server answers with an error: the user may not do that, or the command is not there. */

@@ -1,9 +1,8 @@
 import type { Lane, Video, VideoRequest } from "@reelq/contract";
-import type { Refusal } from "./advance.ts";
 import { type Fleet, othersThan } from "./fleet.ts";
 import type { LaneState } from "./lane-state.ts";
 import { laneName } from "./lane.ts";
-import { obstacleOf } from "./obstacle.ts";
+import { type Obstacle, obstacleOf } from "./obstacle.ts";
 
 /** Reads what lanes hold; stages know nothing of Redis. */
 export type ReadLanes = (lanes: readonly Lane[]) => Promise<LaneState[]>;
@@ -42,7 +41,7 @@ export function openRouter(fleet: Fleet, read: ReadLanes): Router {
  */
 export async function elsewhere(
   video: Video,
-  refusal: Refusal,
+  obstacle: Pick<Obstacle, "kind">,
   fleet: Fleet,
   read: ReadLanes,
 ): Promise<Lane | undefined> {
@@ -50,7 +49,7 @@ export async function elsewhere(
   if (video.request.remixOf) return undefined;
   const others = othersThan(video.lane, fleet.lanesOf(video.request.model));
   const states = await read(others);
-  if (refusal.kind !== "open") {
+  if (obstacle.kind !== "breaker") {
     return leastLoaded(
       states.filter((state) => isIdle(state, fleet)),
       fleet,

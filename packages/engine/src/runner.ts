@@ -4,11 +4,11 @@ import { settled } from "./attempt.ts";
 import { SECOND } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
 import type { StageName } from "./facts.ts";
-import { laneName } from "./lane.ts";
-import type { AdvanceOptions, BreakerChange, Refusal } from "./advance.ts";
+import type { AdvanceOptions, BreakerChange } from "./advance.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Queues, Reminder } from "./queues.ts";
 import type { Finished } from "./learned.ts";
+import { type Obstacle, sayObstacle } from "./obstacle.ts";
+import type { Queues, Reminder } from "./queues.ts";
 import type { Shares } from "./shares.ts";
 import type { StageContext } from "./stages/context.ts";
 import { download } from "./stages/download.ts";
@@ -102,8 +102,8 @@ async function apply(video: Video, verdict: Verdict, parts: RunnerParts): Promis
   }
   const written = await write(video, verdict.next, verdict.options, parts);
   if (written.kind === "refused") {
-    const instead = verdict.kind === "intend" ? await verdict.refused(written.refusal) : undefined;
-    return instead ? apply(video, instead, parts) : rest(video, written.refusal, parts.context);
+    const instead = verdict.kind === "intend" ? await verdict.refused(written.obstacle) : undefined;
+    return instead ? apply(video, instead, parts) : rest(video, written.obstacle, parts.context);
   }
   if (written.kind === "contested") return apply(video, contested(video, written.owner, parts), parts);
   if (written.kind !== "written") return written;
@@ -122,7 +122,7 @@ type Written =
   | Afterwards
   | { readonly kind: "written"; readonly video: Video }
   /** No leave to send: nothing was written. */
-  | { readonly kind: "refused"; readonly refusal: Refusal }
+  | { readonly kind: "refused"; readonly obstacle: Obstacle }
   /** A POST was answered with a task that another video owns. */
   | { readonly kind: "contested"; readonly owner: VideoId };
 
@@ -174,25 +174,16 @@ async function keepEvidence(next: Video, parts: RunnerParts): Promise<void> {
   if (verdict) await apply(now, verdict, parts);
 }
 
-/** The whole lane waits, for as long as the refusal says, in pieces. */
-function rest({ lane }: Video, refusal: Refusal, { facts }: StageContext): Afterwards {
-  const [reason, waitMs] = wordsOf(refusal);
-  const restMs = Math.min(Math.max(1, waitMs), longestRestMs);
-  facts.emit("laneRested", { lane, reason: `${laneName(lane)}: ${reason}`, restMs });
+/** The whole lane waits, for as long as what is in its way says, in pieces. */
+function rest({ lane }: Video, obstacle: Obstacle, { facts }: StageContext): Afterwards {
+  const restMs = Math.max(1, Math.min(restOf(obstacle), longestRestMs));
+  facts.emit("laneRested", { lane, reason: sayObstacle(obstacle, lane.upstream), restMs });
   return { kind: "rest", restMs };
 }
 
-function wordsOf(refusal: Refusal): [reason: string, waitMs: number] {
-  switch (refusal.kind) {
-    case "full":
-      return [`${refusal.inFlight} of ${refusal.places} in flight (${refusal.whose})`, fullRestMs];
-    case "rate":
-      return [`the ${refusal.allowed} requests of this minute are used up (${refusal.whose})`, refusal.waitMs];
-    case "resting":
-      return [refusal.reason, refusal.waitMs];
-    case "open":
-      return [`nothing is sent to it: ${refusal.reason}`, Math.min(refusal.waitMs, openRestMs)];
-  }
+function restOf(obstacle: Obstacle): number {
+  if (obstacle.kind === "full") return fullRestMs;
+  return obstacle.kind === "breaker" ? Math.min(obstacle.waitMs, openRestMs) : obstacle.waitMs;
 }
 
 function announceBreaker(

@@ -4,12 +4,12 @@ import { type Clock, DAY, HOUR, MINUTE } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
 import { expiryOf } from "./expiry.ts";
 import type { Facts } from "./facts.ts";
-import type { Fleet } from "./fleet.ts";
+import { type Fleet, serves } from "./fleet.ts";
 import type { Keys } from "./keys.ts";
 import { laneName } from "./lane.ts";
 import type { Alarm, Ledger } from "./ledger.ts";
 import type { Queues } from "./queues.ts";
-import { openRouter } from "./route.ts";
+import { elsewhere } from "./route.ts";
 import type { Storage } from "./storage/storage.ts";
 
 const pageLength = 200;
@@ -61,7 +61,7 @@ async function restore(id: VideoId, parts: SweepParts): Promise<boolean> {
     await ledger.putOff(id, null);
     return false;
   }
-  if (!fleet.upstreams[video.lane.upstream] || !isServed(video, fleet)) {
+  if (!serves(fleet, video)) {
     if (video.status === "queued" && (await serveElsewhere(video, parts))) return true;
     facts.emit("laneUnserved", { lane: video.lane, video: id });
   }
@@ -70,21 +70,17 @@ async function restore(id: VideoId, parts: SweepParts): Promise<boolean> {
   return restored;
 }
 
-/** Its lane is gone from the configuration: another one of its model takes it, where there is one. */
+/** Its lane is gone from the configuration, as good as an upstream that is not reached. */
 async function serveElsewhere(video: Video, { ledger, queues, facts, fleet }: SweepParts): Promise<boolean> {
-  if (video.request.remixOf) return false;
-  const choice = await openRouter(fleet, (lanes) => ledger.laneStates(lanes)).choose(video.request);
-  if (!choice) return false;
-  const advance = await ledger.advance(video, { ...video, lane: choice.lane });
+  const lane = await elsewhere(video, { kind: "breaker" }, fleet, (lanes) => ledger.laneStates(lanes));
+  if (!lane) return false;
+  const advance = await ledger.advance(video, { ...video, lane });
   if (advance.kind !== "moved") return false;
-  const note = `from ${laneName(video.lane)}, which is no longer served, to ${laneName(choice.lane)}`;
+  const note = `from ${laneName(video.lane)}, which is no longer served, to ${laneName(lane)}`;
   facts.emit("waited", { video: advance.video, note });
   await queues.remind(advance.video, 0);
   return true;
 }
-
-const isServed = ({ status, lane }: Video, { lanes }: Pick<Fleet, "lanes">): boolean =>
-  status !== "queued" || lanes.some(({ upstream, model }) => upstream === lane.upstream && model === lane.model);
 
 /** Tells of renders that are overdue and of files at risk, once each. */
 async function raiseAlarms({ ledger, facts, clock }: SweepParts): Promise<void> {

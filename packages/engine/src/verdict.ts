@@ -1,6 +1,7 @@
 import type { Video, VideoCore, VideoIn } from "@reelq/contract";
-import type { AdvanceOptions, Refusal } from "./advance.ts";
+import type { AdvanceOptions } from "./advance.ts";
 import type { Finished } from "./learned.ts";
+import type { Obstacle } from "./obstacle.ts";
 
 /**
  * What a stage concluded: a value, read in one place (`runner.ts`). A stage never writes the ledger and never
@@ -26,7 +27,7 @@ export type Verdict =
       readonly options: AdvanceOptions;
       readonly send: (written: VideoIn<"submitting">) => Promise<Verdict>;
       /** What to do where leave was refused; undefined: wait in the lane. */
-      readonly refused: (refusal: Refusal) => Promise<Verdict | undefined>;
+      readonly refused: (obstacle: Obstacle) => Promise<Verdict | undefined>;
     }
   /** Nothing to write: look again after a while. */
   | { readonly kind: "later"; readonly delayMs: number; readonly note: string };

@@ -54,7 +54,7 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
     worker: options.name,
     doubtPolicy: options.doubtPolicy,
     upstream: ({ upstream }) => accounts.get(upstream)?.upstream,
-    isAlive: async (worker) => (await redis.exists(keys.worker(worker))) === 1,
+    isAlive: (worker) => ledger.isAlive(worker),
     look: (video) => {
       const account = accounts.get(video.lane.upstream);
       if (!account) throw new Error(`This worker has no account named ${video.lane.upstream}.`);

@@ -90,7 +90,7 @@ interface RunOptions {
 async function keepRunning(apps: readonly AppName[], options: RunOptions, shutdown: Shutdown): Promise<string[]> {
   const { env, args = [] } = options;
   const children = apps.map((app) => startApp(app, { env, args, output: "inherit" }));
-  const stops = children.map((child, index) => keepStoppable(apps[index]!, child, shutdown));
+  const supervised = children.map((child, index) => keepStoppable(apps[index]!, child, shutdown));
   // Each is heard out: it reads settings of its own, and says itself what is wrong with them.
   const outcomes = await Promise.allSettled(children.map(({ ready }) => ready));
   const failures = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as Error] : []));
@@ -104,24 +104,24 @@ async function keepRunning(apps: readonly AppName[], options: RunOptions, shutdo
     const url = (outcome.status === "fulfilled" ? outcome.value : undefined) ?? "";
     // A restarted part listens where it did before.
     const again = url === "" ? env : { ...env, PORT: new URL(url).port };
-    void supervise(stops[index]!, { env: again, args }, shutdown);
+    void supervise(supervised[index]!, { env: again, args }, shutdown);
     return url;
   });
 }
 
 /** An app as it runs now: its child changes when it is started again. */
-interface Running {
+interface Supervised {
   readonly app: AppName;
   child: Child;
 }
 
-function keepStoppable(app: AppName, child: Child, shutdown: Shutdown): Running {
-  const running: Running = { app, child };
+function keepStoppable(app: AppName, child: Child, shutdown: Shutdown): Supervised {
+  const running: Supervised = { app, child };
   shutdown.onShutdown(app, () => running.child.stop());
   return running;
 }
 
-async function supervise(running: Running, { env, args = [] }: RunOptions, shutdown: Shutdown): Promise<void> {
+async function supervise(running: Supervised, { env, args = [] }: RunOptions, shutdown: Shutdown): Promise<void> {
   for (let failures = 0; ;) {
     const startedAt = performance.now();
     const how = await running.child.exited;

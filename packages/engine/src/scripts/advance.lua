@@ -5,10 +5,11 @@
 --      13 those that wait in the lane it leaves  14 those that wait in the lane it enters (the same but for a change of lane)
 --      15 the account's videos in flight  16 the account's leaves of the last minute  17 what the lane learned of its cap
 --      18 the upstream's breaker  19 what the account's lanes together learned of its cap
--- ARGV 1 the move as JSON: `Move` in ledger.ts says what is in it  2 the record as JSON
+-- ARGV 1 the move as JSON: `Move` in advance.ts says what is in it  2 the record as JSON
 -- Returns {'moved', event id or '', what the breaker did or ''} | {'changed'}: another version | {'missing'}
 --         | {'owned', id}: another video owns the task
---         | no leave: {'full', in flight, places, whose} | {'rate', ms, allowed, whose} | {'resting', ms, why} | {'open', ms, why}
+--         | no leave: {'full', in flight, places, whose, 'learned' or ''} | {'rate', ms, allowed, whose}
+--         | {'resting', ms, why} | {'breaker', ms, why, 'tried' or ''}
 local move = cjson.decode(ARGV[1])
 local id = move.id
 local lane = {
@@ -20,7 +21,7 @@ if head == '' then return { 'missing' } end
 if tonumber(string.match(head, '^(%d+) ')) ~= move.had then return { 'changed' } end
 local now = now_ms()
 if move.leave then
-  local refused = leave_refused(lane, move.leave, now)
+  local refused = leave_refused(lane, move.leave, move.rateWindowMs, now)
   if refused then return refused end
 end
 if move.task then
@@ -31,8 +32,8 @@ if move.task then
   redis.call('ZREMRANGEBYRANK', KEYS[12], 0, -51)
 end
 if move.leave then
-  leave_given(lane, move.leave, id .. ' ' .. move.had, now)
-  breaker_lets_pass(lane.breaker, id, now, move.probe_ms)
+  leave_given(lane, move.leave, move.rateWindowMs, id .. ' ' .. move.had, now)
+  breaker_lets_pass(lane.breaker, id, now, move.probeMs or 0)
 end
 for _, places in ipairs({ lane.lane_places, lane.account_places }) do
   if move.place == 'take' then redis.call('ZADD', places, move.at, id) end
@@ -40,18 +41,19 @@ for _, places in ipairs({ lane.lane_places, lane.account_places }) do
 end
 local taken = redis.call('ZCARD', lane.lane_places)
 local account_taken = redis.call('ZCARD', lane.account_places)
-if move.pulse == 'accepted' then
+local pulse = move.pulse and move.pulse.kind
+if pulse == 'accepted' then
   raise_cap(lane.cap, taken)
   raise_cap(lane.account_cap, account_taken)
   redis.call('HDEL', lane.cap, 'throttles')
-elseif move.pulse == 'crowded' then
+elseif pulse == 'crowded' then
   -- Where none of the lane's own tasks runs, those of the account's other lanes are too many.
-  if taken > 0 or account_taken == 0 then lower_cap(lane.cap, taken, move.sent_at, move.at)
-  else lower_cap(lane.account_cap, account_taken, move.sent_at, move.at) end
+  if taken > 0 or account_taken == 0 then lower_cap(lane.cap, taken, move.pulse.sentAt, move.at)
+  else lower_cap(lane.account_cap, account_taken, move.pulse.sentAt, move.at) end
 end
 -- A crowded lane goes on when a task ends; where none of the account's runs, others use it, and time must pass.
-if move.rest and (move.rest.said or move.pulse ~= 'crowded' or account_taken == 0) then
-  rest_lane(lane, move.rest, move.at)
+if move.restLane and (move.restLane.said or pulse ~= 'crowded' or account_taken == 0) then
+  rest_lane(lane, move.restLane, move.at)
 end
 local breaker = move.health and breaker_hears(lane.breaker, move.health, id, now) or ''
 redis.call('SET', KEYS[1], move.gets .. ' ' .. move.status .. ' ' .. ARGV[2])

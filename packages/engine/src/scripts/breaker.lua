@@ -1,7 +1,7 @@
 -- The breaker of one upstream, a HASH. Closed: it has no field `until`. Open: `until` lies ahead. Half-open: `until`
 -- has passed, and one video may try.
 --   post, look  failures of this kind in a row    opens  how often it opened since it was last closed
---   until  ms    since  ms, when it first opened   kind  infrastructure | account    why  one sentence
+--   until  ms    kind  infrastructure | account    why  one sentence
 --   probe  the video that tries    probe_until  ms, when another one may
 --   earliest  ms, when a look may bring the try forward
 --   answered  looks are answered again after an outage
@@ -11,12 +11,12 @@ local breaker_life = 3600 * 1000
 -- So many looks in a row that failed are an outage, whose end a look can show.
 local outage = 3
 
--- Returns nothing where a POST may pass, else the ms to wait and why.
+-- Returns nothing where a POST may pass, else the ms to wait, why, and 'tried' where one video tries it now.
 local function breaker_refuses(key, now)
   local open = redis.call('HMGET', key, 'until', 'why', 'probe_until')
   if not open[1] then return nil end
-  if now < tonumber(open[1]) then return tonumber(open[1]) - now, open[2] end
-  if open[3] and now < tonumber(open[3]) then return tonumber(open[3]) - now, open[2] .. '; one video tries it now' end
+  if now < tonumber(open[1]) then return tonumber(open[1]) - now, open[2], '' end
+  if open[3] and now < tonumber(open[3]) then return tonumber(open[3]) - now, open[2], 'tried' end
   return nil
 end
 
@@ -29,10 +29,9 @@ end
 
 local function breaker_open(key, health, now)
   local opens = redis.call('HINCRBY', key, 'opens', 1)
-  local ms = math.min(health.longest_ms, health.open_ms * 2 ^ math.min(opens - 1, 20))
-  redis.call('HSETNX', key, 'since', now)
+  local ms = math.min(health.longestMs, health.openMs * 2 ^ math.min(opens - 1, 20))
   redis.call('HSET', key, 'until', now + ms, 'kind', health.said, 'why', health.why,
-    'earliest', now + math.min(ms, health.open_ms))
+    'earliest', now + math.min(ms, health.openMs))
   redis.call('HDEL', key, 'probe', 'probe_until', 'answered')
   redis.call('PEXPIRE', key, ms + breaker_life)
   return opens == 1 and 'opened' or 'reopened'

@@ -1,9 +1,4 @@
 -- Leave to send one POST: of the breaker, of the lane and of its account. Nothing is written unless it is given.
---
--- What is given leave is sent a little later: the window is longer than a minute, so that the upstream never sees
--- one request too many in a minute of its own.
-local rate_window = 62000
-
 -- The tasks at once that refusals taught, of a lane or of its account, a HASH: cap, a fraction; lowered_at, ms; and of a
 -- lane throttles, how often it was throttled in a row; throttled_at, ms, when last.
 local function learned_places(key)
@@ -12,39 +7,45 @@ local function learned_places(key)
 end
 
 -- Ms until the next leave, or nothing.
-local function rate_refuses(key, rate, now)
+local function rate_refuses(key, rate, window, now)
   if rate == 0 then return nil end
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - rate_window)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window)
   if redis.call('ZCARD', key) < rate then return nil end
   local oldest = redis.call('ZRANGE', key, -rate, -rate, 'WITHSCORES')
-  return math.max(1, oldest[2] + rate_window - now)
+  return math.max(1, oldest[2] + window - now)
 end
 
-local function leave_refused(keys, leave, now)
-  local open_ms, why = breaker_refuses(keys.breaker, now)
-  if open_ms then return { 'open', math.ceil(open_ms), why } end
-  local rest = redis.call('PTTL', keys.rest)
-  if rest > 0 then return { 'resting', rest, redis.call('GET', keys.rest) or '' } end
-  local taken, places, whose = redis.call('ZCARD', keys.lane_places), leave.lane.inFlight, 'lane'
-  local learned = learned_places(keys.cap)
-  if learned and (places == 0 or learned < places) then places, whose = learned, 'learned' end
-  if places > 0 and taken >= places then return { 'full', taken, places, whose } end
-  taken, places, whose = redis.call('ZCARD', keys.account_places), leave.account.inFlight, 'account'
-  learned = learned_places(keys.account_cap)
-  if learned and (places == 0 or learned < places) then places, whose = learned, 'learned' end
-  if places > 0 and taken >= places then return { 'full', taken, places, whose } end
-  local wait_ms = rate_refuses(keys.lane_sent, leave.lane.perMinute, now)
-  if wait_ms then return { 'rate', wait_ms, leave.lane.perMinute, 'lane' } end
-  wait_ms = rate_refuses(keys.account_sent, leave.account.perMinute, now)
-  if wait_ms then return { 'rate', wait_ms, leave.account.perMinute, 'account' } end
+local function no_place(key, configured, cap_key, whose)
+  local places, learned = configured, learned_places(cap_key)
+  local is_learned = learned and (places == 0 or learned < places)
+  if is_learned then places = learned end
+  local taken = redis.call('ZCARD', key)
+  if places > 0 and taken >= places then return { 'full', taken, places, whose, is_learned and 'learned' or '' } end
   return nil
 end
 
-local function leave_given(keys, leave, name, now)
+local function no_request(key, allowed, window, whose, now)
+  local wait_ms = rate_refuses(key, allowed, window, now)
+  return wait_ms and { 'rate', wait_ms, allowed, whose } or nil
+end
+
+-- `Obstacle` in obstacle.ts says what each answer means, and `obstacleOf` there is the same without asking for leave.
+local function leave_refused(keys, leave, window, now)
+  local open_ms, why, tried = breaker_refuses(keys.breaker, now)
+  if open_ms then return { 'breaker', math.ceil(open_ms), why, tried } end
+  local rest = redis.call('PTTL', keys.rest)
+  if rest > 0 then return { 'resting', rest, redis.call('GET', keys.rest) or '' } end
+  return no_place(keys.lane_places, leave.lane.inFlight, keys.cap, 'lane')
+    or no_place(keys.account_places, leave.account.inFlight, keys.account_cap, 'account')
+    or no_request(keys.lane_sent, leave.lane.perMinute, window, 'lane', now)
+    or no_request(keys.account_sent, leave.account.perMinute, window, 'account', now)
+end
+
+local function leave_given(keys, leave, window, name, now)
   for _, sent in ipairs({ { keys.lane_sent, leave.lane }, { keys.account_sent, leave.account } }) do
     if sent[2].perMinute > 0 then
       redis.call('ZADD', sent[1], now, name)
-      redis.call('PEXPIRE', sent[1], rate_window)
+      redis.call('PEXPIRE', sent[1], window)
     end
   end
 end
@@ -74,12 +75,12 @@ local function rest_lane(keys, rest, at)
     local known = redis.call('HMGET', keys.cap, 'throttles', 'throttled_at')
     local times = tonumber(known[1] or '0')
     -- Those that were sent before the last one was heard belong to it.
-    if times == 0 or rest.sent_at > tonumber(known[2] or '0') then
+    if times == 0 or rest.sentAt > tonumber(known[2] or '0') then
       times = times + 1
       redis.call('HSET', keys.cap, 'throttles', times, 'throttled_at', at)
       redis.call('PEXPIRE', keys.cap, 24 * 3600 * 1000)
     end
     ms = ms * 2 ^ math.min(times - 1, 4)
   end
-  if ms > redis.call('PTTL', keys.rest) then redis.call('SET', keys.rest, rest.why, 'PX', math.ceil(ms)) end
+  if ms > redis.call('PTTL', keys.rest) then redis.call('SET', keys.rest, rest.reason, 'PX', math.ceil(ms)) end
 end

@@ -1,6 +1,6 @@
 import { coreOf, type Looks, type Task, type VideoIn } from "@reelq/contract";
 import type { Look, WireTask } from "@reelq/upstream";
-import { missedLookMs } from "../backoff.ts";
+import { missedLookMs, notFoundForMs, notFoundTimes } from "../backoff.ts";
 import { DAY, MINUTE, SECOND } from "../clock.ts";
 import { riskAt } from "../expiry.ts";
 import { healthOf } from "../health.ts";
@@ -12,10 +12,6 @@ import type { StageContext } from "./context.ts";
 
 /** A render that goes on for longer is given up. */
 const giveUpAfterMs = DAY;
-
-/** A 404 is final only after so many in a row over so long: servers forget, and remember again. */
-export const notFoundTimes = 5;
-export const notFoundForMs = 5 * MINUTE;
 
 /** A server may ask for patience; a file that expires in an hour has none. */
 const longestLookMs = 5 * MINUTE;

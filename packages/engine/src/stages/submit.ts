@@ -1,11 +1,12 @@
 import { coreOf, type Lane, lastAttempt, type Video, type VideoCore, type VideoIn } from "@reelq/contract";
 import type { CreateCall, CreateOutcome, Upstream } from "@reelq/upstream";
-import type { AdvanceOptions, Refusal } from "../advance.ts";
+import type { AdvanceOptions } from "../advance.ts";
 import { settled, withAttempt, withdrawn } from "../attempt.ts";
 import { notSentMs, throttledRest } from "../backoff.ts";
 import { MINUTE, SECOND } from "../clock.ts";
 import { type Health, healthOf } from "../health.ts";
-import { laneName } from "../lane.ts";
+import { laneName, rateSpareMs } from "../lane.ts";
+import { type Obstacle, sayObstacle } from "../obstacle.ts";
 import { readReference } from "../reference.ts";
 import { elsewhere, hasRoom } from "../route.ts";
 import { again, type Move, type Verdict } from "../verdict.ts";
@@ -19,8 +20,8 @@ const askAgainMs = 250;
 /** Until a reference image that could not be read is asked for again. */
 const notYetMs = 5 * SECOND;
 
-/** Where a minute's requests are counted, a POST follows its leave within this time: less than the spare of the minute in `scripts/leave.lua`. */
-const countedWithinMs = 1.5 * SECOND;
+/** Where a minute's requests are counted, a POST follows its leave within this part of the minute's spare. */
+const countedWithinMs = 0.75 * rateSpareMs;
 
 /** Sends a queued video's one POST; finds out about an intent whose worker never reported. */
 export async function submit(video: VideoIn<"queued" | "submitting">, context: StageContext): Promise<Verdict> {
@@ -41,29 +42,23 @@ export async function submit(video: VideoIn<"queued" | "submitting">, context: S
     next: { ...intent, status: "submitting", worker: context.worker, dueAt: now + overdueAfterMs },
     options: { leave, probeMs: postWithinMs + upstream.timeouts.totalMs },
     send: async (written) => post(written, prepared ?? (await prepare(video, context)), upstream, context),
-    refused: (refusal) => moveAway(video, refusal, context),
+    refused: (obstacle) => moveAway(video, obstacle, context),
   };
 }
 
 /** Nothing was sent yet, so another lane may have it. */
 async function moveAway(
   video: VideoIn<"queued">,
-  refusal: Refusal,
+  obstacle: Obstacle,
   context: StageContext,
 ): Promise<Verdict | undefined> {
-  const lane = await elsewhere(video, refusal, context.fleet, context.readLanes);
+  const lane = await elsewhere(video, obstacle, context.fleet, context.readLanes);
   if (!lane) return undefined;
-  const why =
-    refusal.kind === "open" ? `${video.lane.upstream} is not reached (${refusal.reason})` : "its lane is busy";
-  return moved(video, lane, why, context);
-}
-
-function moved(video: VideoIn<"queued">, lane: Lane, why: string, context: StageContext): Verdict {
   return {
     kind: "move",
     next: { ...video, lane, dueAt: context.clock.now() },
     delayMs: 0,
-    note: `from ${laneName(video.lane)} to ${laneName(lane)}: ${why}`,
+    note: `from ${laneName(video.lane)} to ${laneName(lane)}: ${sayObstacle(obstacle, video.lane.upstream)}`,
   };
 }
 
@@ -169,19 +164,12 @@ async function accepted(
   context: StageContext,
 ): Promise<Move> {
   const { task, restMs } = outcome;
-  const started = await startRendering(
-    settled(core, "accepted", "unknown", context.clock.now(), task.id),
-    task,
-    context,
-  );
-  const restLane = {
-    ms: restMs ?? 0,
-    reason: "the account's requests are used up, its last reply said",
-    said: true,
-    sentAt: context.clock.now(),
-  };
+  const acceptedAt = context.clock.now();
+  const started = await startRendering(settled(core, "accepted", "unknown", acceptedAt, task.id), task, context);
   const options: AdvanceOptions = { ...started.options, pulse: { kind: "accepted" } };
-  return { ...started, options: restMs === undefined ? options : { ...options, restLane } };
+  if (restMs === undefined) return { ...started, options };
+  const reason = "the account's requests are used up, its last reply said";
+  return { ...started, options: { ...options, restLane: { ms: restMs, reason, said: true, sentAt: acceptedAt } } };
 }
 
 function notSent(core: VideoCore, reason: string, context: StageContext): Move {

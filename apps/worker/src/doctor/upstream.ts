@@ -1,7 +1,7 @@
 import { type DoubtPolicy, MINUTE } from "@reelq/engine";
 import type { Probe } from "@reelq/upstream";
-import { type Finding, withoutStop } from "./doctor-check.ts";
-import { apart, spell } from "./doctor-time.ts";
+import { type Finding, withoutStop } from "./check.ts";
+import { apart, spell } from "./time.ts";
 
 const mostSkewMs = 2 * MINUTE;
 

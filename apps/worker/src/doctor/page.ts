@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
-import type { Check } from "./doctor-check.ts";
-import type { ShownLane, ShownSettings, ShownUpstream } from "./doctor-settings.ts";
-import { spell } from "./doctor-time.ts";
+import type { Check } from "./check.ts";
+import type { ShownLane, ShownSettings, ShownUpstream } from "./settings.ts";
+import { spell } from "./time.ts";
 
 const columns = 80;
 

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { Storage } from "@reelq/engine";
-import type { Finding } from "./doctor-check.ts";
+import type { Finding } from "./check.ts";
 
 /**
  * Writes, reads and deletes a few bytes below `doctor/`.

@@ -1,4 +1,4 @@
-import type { readWorkerEnvironment } from "./env.ts";
+import type { readWorkerEnvironment } from "../env.ts";
 
 export type WorkerEnvironment = ReturnType<typeof readWorkerEnvironment>;
 

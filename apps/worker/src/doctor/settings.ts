@@ -1,5 +1,5 @@
 import { type Fleet, laneName, openFleet } from "@reelq/engine";
-import { maskRedisUrl, maskSecret, type WorkerEnvironment } from "./doctor-secrets.ts";
+import { maskRedisUrl, maskSecret, type WorkerEnvironment } from "./secrets.ts";
 
 type Lane = Fleet["lanes"][number];
 type Entry = Fleet["upstreams"][string];

@@ -1,13 +1,13 @@
 import { openStorage, reportRedis, type Storage, StorageError, timeoutsOf } from "@reelq/engine";
 import { awsOf, SettingsError } from "@reelq/service";
 import { openUpstream, type Upstream, UpstreamSettingsError } from "@reelq/upstream";
-import { type Finding, type Look, make } from "./doctor-check.ts";
-import { pageOf } from "./doctor-page.ts";
-import { judgeRedis } from "./doctor-redis.ts";
-import { hushing, secretsOf, type WorkerEnvironment } from "./doctor-secrets.ts";
-import { shownSettings } from "./doctor-settings.ts";
-import { tryStorage } from "./doctor-storage.ts";
-import { judgeProbe } from "./doctor-upstream.ts";
+import { type Finding, type Look, make } from "./check.ts";
+import { pageOf } from "./page.ts";
+import { judgeRedis } from "./redis.ts";
+import { hushing, secretsOf, type WorkerEnvironment } from "./secrets.ts";
+import { shownSettings } from "./settings.ts";
+import { tryStorage } from "./storage.ts";
+import { judgeProbe } from "./upstream.ts";
 
 /**
  * Prints the settings without their secrets, and how Redis, storage and upstreams do; says whether nothing failed.

@@ -1,6 +1,6 @@
 import { type RedisReport, SECOND } from "@reelq/engine";
-import type { Finding } from "./doctor-check.ts";
-import { apart, spell } from "./doctor-time.ts";
+import type { Finding } from "./check.ts";
+import { apart, spell } from "./time.ts";
 
 const slowPingMs = 50;
 const mostSkewMs = 2 * SECOND;
@@ -116,11 +116,9 @@ function judgeClock({ clockSkewMs }: RedisReport): Finding {
 /** Never a failure: a deployment is examined before its workers start, too. */
 function tellWorkers({ workers }: RedisReport): Finding {
   const name = "workers";
-  if (workers === undefined) return { name, state: "ok", found: "they cannot be counted, because SCAN is refused" };
-  const { alive, isAll } = workers;
-  const count = alive === 0 ? "none is" : alive === 1 ? "1 is" : `${alive} are`;
-  const more = isAll ? "" : "; there are too many keys to look at all of them";
-  return { name, state: "ok", found: `${isAll || alive === 0 ? "" : "at least "}${count} alive${more}` };
+  if (workers === undefined) return { name, state: "ok", found: "they cannot be counted: it is refused" };
+  const count = workers === 0 ? "none is" : workers === 1 ? "1 is" : `${workers} are`;
+  return { name, state: "ok", found: `${count} alive` };
 }
 
 function judgeBreaker({ upstream, state, kind, why, waitMs }: RedisReport["breakers"][number]): Finding[] {
@@ -134,7 +132,7 @@ function judgeBreaker({ upstream, state, kind, why, waitMs }: RedisReport["break
       advice:
         kind === "account"
           ? "Pay, or mend the key; it closes with the first POST that passes."
-          : "See what the check of this upstream says; it closes with the first POST that passes.",
+          : "See what the check of this upstream says; it closes with the first POST that passes, or with looks after an outage.",
     },
   ];
 }
