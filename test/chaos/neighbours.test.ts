@@ -69,7 +69,7 @@ function copyReminders({ engine }: Cell, copies: number) {
   const copying = (async () => {
     for (let after = "0"; !over.signal.aborted;) {
       const events = await ledger.events({ after, limit: 100 });
-      for (const { video } of events) await copy(video);
+      for (const event of events) if ("video" in event) await copy(event.video);
       after = events.at(-1)?.id ?? after;
     }
   })();

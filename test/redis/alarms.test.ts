@@ -2,6 +2,7 @@ import { HOUR, MINUTE } from "@reelq/engine";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Bench, type BenchOptions, type MovableClock, movableClock, openBench } from "../support/engine.ts";
 import { recorded, until } from "../support/facts.ts";
+import { videoEvents } from "../support/ledger.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 
 let redis: TestRedis;
@@ -17,8 +18,7 @@ async function aBench(options: BenchOptions): Promise<Bench & { clock: MovableCl
   return { ...bench, clock };
 }
 
-const alarmsIn = async ({ engine }: Bench) =>
-  (await engine.ledger.events({ after: "0", limit: 1_000 })).flatMap(({ alarm }) => alarm ?? []);
+const alarmsIn = async ({ engine }: Bench) => (await videoEvents(engine.ledger)).flatMap(({ alarm }) => alarm ?? []);
 
 test("a render past its deadline raises one alarm, is looked at all the same, and is stored when it ends", async () => {
   const bench = await aBench({ simulator: { renderMs: 10 * HOUR } });

@@ -1,11 +1,19 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { connect } from "node:net";
-import type { VideoIn } from "@reelq/contract";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import type { StoredFile, VideoIn } from "@reelq/contract";
+import { openStorage } from "@reelq/engine";
+import OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { errorOf, startTestApi, type TestApi } from "../support/api.ts";
+import { delegate } from "../support/engine.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
+import { aTask, inStatus } from "../support/video.ts";
 
 const size = 1_000_003;
 const bytes = randomBytes(size);
@@ -26,8 +34,8 @@ afterAll(async () => {
   await redis.stop();
 });
 
-const content = (headers: Record<string, string> = {}, init: RequestInit = {}, id: string = stored.id) =>
-  fetch(`${api.url}/v1/videos/${id}/content`, { ...init, headers });
+const content = (headers: Record<string, string> = {}, init: RequestInit = {}, id: string = stored.id, query = "") =>
+  fetch(`${api.url}/v1/videos/${id}/content${query}`, { ...init, headers });
 const bodyOf = async (response: Response) => Buffer.from(await response.arrayBuffer());
 
 describe("a stored file", () => {
@@ -201,8 +209,8 @@ describe("a file that is not there", () => {
   });
 
   test.each([
-    ["thumbnail", 404, "variant_unavailable", "only its video"],
-    ["spritesheet", 404, "variant_unavailable", "only its video"],
+    ["thumbnail", 404, "variant_unavailable", "the upstream offered none"],
+    ["spritesheet", 404, "variant_unavailable", "the upstream offered none"],
     ["gif", 400, "invalid_value", "video, thumbnail, spritesheet"],
     ["__proto__", 400, "invalid_value", "allowed"],
     ["", 400, "invalid_value", "allowed"],
@@ -211,5 +219,109 @@ describe("a file that is not there", () => {
     const response = await fetch(`${api.url}/v1/videos/${stored.id}/content?variant=${variant}`);
     expect(response.status).toBe(status);
     expect(await errorOf(response)).toMatchObject({ code, param: "variant", message: expect.stringContaining(words) });
+  });
+});
+
+describe("a stored picture", () => {
+  const pictures = { thumbnail: randomBytes(3_000), spritesheet: randomBytes(5_000) };
+  const tagOf = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
+  let video: VideoIn<"stored">;
+  beforeAll(async () => {
+    video = await aPicturedVideo(api);
+  });
+
+  /** A stored video that its upstream had both pictures of. */
+  async function aPicturedVideo({ engine, aVideo }: TestApi): Promise<VideoIn<"stored">> {
+    const downloading = await aVideo("downloading");
+    const stem = `2026/11/22/${downloading.id}`;
+    const put = async (key: string, contentType: string, bytes: Buffer) => ({
+      key,
+      contentType,
+      ...(await engine.storage.put(key, Readable.from([bytes]), { contentType })),
+    });
+    const file: StoredFile = {
+      ...(await put(`${stem}.mp4`, "video/mp4", bytes)),
+      sidecarKey: `${stem}.mp4.json`,
+      differences: [],
+      variants: {
+        thumbnail: await put(`${stem}.thumbnail.webp`, "image/webp", pictures.thumbnail),
+        spritesheet: await put(`${stem}.spritesheet.jpg`, "image/jpeg", pictures.spritesheet),
+      },
+    };
+    const task = aTask({ id: downloading.task.id });
+    const advance = await engine.ledger.advance(downloading, inStatus(downloading, "stored", { file, task }));
+    if (advance.kind !== "moved") throw new Error(advance.kind);
+    return advance.video as VideoIn<"stored">;
+  }
+
+  test.each([
+    ["thumbnail", "image/webp", "webp"],
+    ["spritesheet", "image/jpeg", "jpg"],
+  ] as const)("comes as what it is, under a name of its own: %s", async (variant, type, extension) => {
+    const picture = pictures[variant];
+    const response = await content({}, {}, video.id, `?variant=${variant}`);
+    expect(response.status).toBe(200);
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      "content-type": type,
+      "content-length": String(picture.length),
+      "content-disposition": `inline; filename="${video.id}.${variant}.${extension}"`,
+      etag: `"${tagOf(picture)}"`,
+    });
+    expect((await bodyOf(response)).equals(picture)).toBe(true);
+  });
+
+  test("comes in part, and not at all to who has it", async () => {
+    const part = await content({ Range: "bytes=10-19" }, {}, video.id, "?variant=thumbnail");
+    expect(part.status).toBe(206);
+    expect(part.headers.get("content-range")).toBe("bytes 10-19/3000");
+    expect((await bodyOf(part)).equals(pictures.thumbnail.subarray(10, 20))).toBe(true);
+    const tag = { "If-None-Match": `"${tagOf(pictures.thumbnail)}"` };
+    expect((await content(tag, {}, video.id, "?variant=thumbnail")).status).toBe(304);
+    expect((await content(tag, {}, video.id, "?variant=spritesheet")).status).toBe(200);
+  });
+
+  test("is what OpenAI's own client gets by the names it knows", async () => {
+    const openai = new OpenAI({ baseURL: `${api.url}/v1`, apiKey: "any", maxRetries: 0 });
+    const get = async (variant: "video" | "thumbnail" | "spritesheet") =>
+      bodyOf(await openai.videos.downloadContent(video.id, { variant }));
+    expect((await get("video")).equals(bytes)).toBe(true);
+    expect((await get("thumbnail")).equals(pictures.thumbnail)).toBe(true);
+    expect((await get("spritesheet")).equals(pictures.spritesheet)).toBe(true);
+  });
+
+  test("is told of in the video", async () => {
+    const told = (await (await fetch(`${api.url}/v1/videos/${video.id}`)).json()) as { reelq: { file: object } };
+    expect(told.reelq.file).toMatchObject({
+      variants: {
+        thumbnail: {
+          key: video.file.variants?.thumbnail?.key,
+          bytes: 3_000,
+          sha256: tagOf(pictures.thumbnail),
+          content_type: "image/webp",
+        },
+        spritesheet: { bytes: 5_000 },
+      },
+    });
+  });
+
+  test("is led to where it lies, where that is a bucket", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "reelq-presign-"));
+    const room = openStorage(`file:${folder}`, {});
+    const bucket = { ...delegate(room), presign: async (key: string) => `http://127.0.0.1:9/${key}` };
+    const other = await startTestApi({ redisUrl: redis.url, storage: bucket });
+    onTestFinished(async () => {
+      await other.close();
+      await rm(folder, { recursive: true, force: true });
+    });
+    const { id, file } = await aPicturedVideo(other);
+    for (const [variant, key] of [
+      ["video", file.key],
+      ["thumbnail", file.variants?.thumbnail?.key],
+    ]) {
+      const call = `${other.url}/v1/videos/${id}/content?redirect=1&variant=${variant}`;
+      const response = await fetch(call, { redirect: "manual" });
+      expect(response.status).toBe(302);
+      expect(response.headers.get("location")).toBe(`http://127.0.0.1:9/${key}`);
+    }
   });
 });

@@ -9,8 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { errorOf, startTestApi, type TestApi, videoOf } from "../support/api.ts";
 import { redisServerProgram as binary, startRedis } from "../support/redis.ts";
 
-/** A caller is never left hanging for longer. */
-const toldWithinMs = 4_000;
+/** A caller is told within a second; the rest is for a machine that is busy with other tests. */
+const toldWithinMs = 2_500;
 
 const order = (prompt: string): RequestInit => ({
   method: "POST",
@@ -68,11 +68,6 @@ describe.skipIf(binary === undefined)("while Redis is stopped", () => {
       expectUnavailable(fetch(`${videos()}/${id}/cancel`, { method: "POST" })),
       expectUnavailable(fetch(`${videos()}/${id}/remix`, order("at night"))),
     ]);
-  });
-
-  test("a mistake is still told as one", async () => {
-    const response = await fetch(videos(), order(""));
-    expect(response.status).toBe(400);
   });
 
   test("the process lives, and says that it is not ready, and why", async () => {

@@ -268,7 +268,7 @@ describe("a create call that cannot be done is refused, says why, and leaves not
     },
     {
       what: "a reference as a text field",
-      send: form({ prompt: "a cat", input_reference: "https://example.com/cat.png" }),
+      send: form({ prompt: "a cat", input_reference: "cat.png" }),
       code: "invalid_value",
       param: "input_reference",
       says: ["must be a file"],
@@ -281,9 +281,10 @@ describe("a create call that cannot be done is refused, says why, and leaves not
       says: ["only input_reference"],
     },
     ...[
-      "https://example.com/cat.png",
-      { image_url: "https://example.com/cat.png" },
-      { file_id: "file-1" },
+      "cat.png",
+      { image_url: "ftp://example.com/cat.png" },
+      { image_url: 7 },
+      {},
       "data:image/png;base64,@@@@",
       "data:image/png,abc",
       42,

@@ -32,8 +32,8 @@ test("indexes that differ from the records are found, and mended from them", asy
   const bench = await aBench();
   const { id, lane } = await aStoredVideo(bench);
   const { redis: client, keys } = bench.engine;
-  await client.zrem(keys.status("stored"), id);
-  await client.zadd(keys.status("queued"), 0, id);
+  await client.zrem(keys.status("default", "stored"), id);
+  await client.zadd(keys.status("default", "queued"), 0, id);
   await client.zadd(keys.due, 5, id);
   await client.zadd(keys.inFlight(lane), 5, id);
   await client.zadd(keys.due, 5, "nobody");
@@ -43,7 +43,7 @@ test("indexes that differ from the records are found, and mended from them", asy
   const mended = await audit(bench.engine, true);
   expect(mended.findings.map(({ repaired }) => repaired)).toEqual([true, true, true, true, true]);
   expect((await audit(bench.engine, false)).findings).toEqual([]);
-  expect(await client.zscore(keys.status("stored"), id)).toBe("0");
+  expect(await client.zscore(keys.status("default", "stored"), id)).toBe("0");
 });
 
 test("what no record can mend is left for a person: a lost file, a lost sidecar, a task of two owners", async () => {

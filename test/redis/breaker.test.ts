@@ -22,7 +22,7 @@ function aLedger() {
   /** Sends one, and says what was heard of it. */
   const post = async (said: Health["said"], openMs?: number) => {
     const queued = aVideo("queued");
-    await ledger.accept(queued);
+    await ledger.accept([{ video: queued }]);
     const asked = await ledger.advance(queued, inStatus(queued, "submitting"), {
       leave: leaveOf({}),
       probeMs: 60_000,
@@ -33,7 +33,7 @@ function aLedger() {
   };
   const look = async (said: "well" | "infrastructure" | "account") => {
     const queued = aVideo("queued");
-    await ledger.accept(queued);
+    await ledger.accept([{ video: queued }]);
     const sent = await ledger.advance(queued, inStatus(queued, "submitting"));
     if (sent.kind !== "moved") throw new Error(sent.kind);
     const rendering = await ledger.advance(sent.video, inStatus(sent.video, "rendering"));
@@ -76,8 +76,8 @@ describe("the breaker of an upstream", () => {
     await timePasses();
     expect(await state()).toMatchObject({ state: "half_open", waitMs: 0 });
     const [one, other] = [aVideo("queued"), aVideo("queued")];
-    await ledger.accept(one);
-    await ledger.accept(other);
+    await ledger.accept([{ video: one }]);
+    await ledger.accept([{ video: other }]);
     const ask = (video: typeof one) =>
       ledger.advance(video, inStatus(video, "submitting"), { leave: leaveOf({}), probeMs: 60_000 });
     const asked = await Promise.all([ask(one), ask(other)]);

@@ -53,6 +53,7 @@ describe.concurrent("a stored video", () => {
       contentType: "video/mp4",
       media: { container: "mp4", durationMs: 2000, width: 480, height: 854, codec: expect.stringMatching(/^avc1/) },
       differences: [],
+      variants: { thumbnail: expect.anything(), spritesheet: expect.anything() },
     });
   });
 

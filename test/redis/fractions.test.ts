@@ -15,7 +15,7 @@ test("a time with a fraction of a millisecond, ours or the upstream's, leaves th
   onTestFinished(() => client.disconnect());
   const ledger = openLedger(client, keysFor("{fractions}"), { now: Date.now });
   const video = aVideo("queued");
-  await ledger.accept(video);
+  await ledger.accept([{ video }]);
   const submitting = await ledger.advance(video, inStatus(video, "submitting", { dueAt: 1_000.5 }));
   if (submitting.kind !== "moved") throw new Error(submitting.kind);
   const task = aTask({ completedAt: 2_000.25, expiresAt: 3_000.75 });

@@ -16,11 +16,14 @@ import {
   openEngine,
   openFleet,
   openLedger,
-  openProducer,
+  producerOn,
+  type RequestMemory,
   openStorage,
 } from "@reelq/engine";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { caller } from "../support/engine.ts";
+import { videoEvents } from "../support/ledger.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { aTask, aVideo, endOf, inFlightOf, inStatus, leaveOf, someLane, someTime } from "../support/video.ts";
 
@@ -45,7 +48,11 @@ function emptyLedger() {
 }
 
 const week = 7 * 24 * 60 * 60 * 1000;
-const idempotency = (key: string, fingerprint: string) => ({ project: "default", key, fingerprint, keepMs: week });
+const idempotency = (key: string, fingerprint: string): RequestMemory => ({
+  apiKey: "open",
+  fingerprint,
+  way: { kind: "key", key },
+});
 
 /** Advances and insists on success. */
 async function moved<S extends Status>(ledger: Ledger, video: Video, status: S, next = inStatus(video, status)) {
@@ -59,14 +66,22 @@ describe("accept", () => {
     const { keys, ledger } = emptyLedger();
     const video = aVideo("queued", { dueAt: someTime + 5 });
 
-    expect(await ledger.accept(video)).toEqual({ kind: "accepted", video });
+    expect(await ledger.accept([{ video }])).toEqual({ kind: "accepted", ids: [video.id] });
 
     expect(await ledger.read(video.id)).toEqual(video);
     expect(await redis.zrange(keys.videos, "-", "+", "BYLEX")).toEqual([video.id]);
-    expect(await redis.zrange(keys.status("queued"), "-", "+", "BYLEX")).toEqual([video.id]);
+    expect(await redis.zrange(keys.status("default", "queued"), "-", "+", "BYLEX")).toEqual([video.id]);
     expect(await redis.zscore(keys.due, video.id)).toBe(String(someTime + 5));
     expect(await ledger.events({ after: "0", limit: 10 })).toEqual([
-      { id: expect.any(String), video: video.id, version: 1, status: "queued", at: someTime },
+      {
+        id: expect.any(String),
+        project: "default",
+        video: video.id,
+        version: 1,
+        status: "queued",
+        type: "video.queued",
+        at: someTime,
+      },
     ]);
   });
 
@@ -78,7 +93,7 @@ describe("accept", () => {
     const keys = keysFor("{durable}");
     const videos = Array.from({ length: 20 }, () => aVideo("queued"));
     const ledger = openLedger(before, keys, { now: () => someTime });
-    await Promise.all(videos.map((video) => ledger.accept(video)));
+    await Promise.all(videos.map((video) => ledger.accept([{ video }])));
     before.disconnect();
 
     await own.restart();
@@ -93,17 +108,15 @@ describe("accept", () => {
   test("a known key makes no second video and says whose it is", async () => {
     const { keys, ledger } = emptyLedger();
     const [first, second] = [aVideo("queued"), aVideo("queued")];
-    await ledger.accept(first, idempotency("k", "one"));
+    await ledger.accept([{ video: first, memory: idempotency("k", "one") }]);
 
-    expect(await ledger.accept(second, idempotency("k", "one"))).toEqual({
-      kind: "known",
-      id: first.id,
-      fingerprint: "one",
+    expect(await ledger.accept([{ video: second, memory: idempotency("k", "one") }])).toEqual({
+      kind: "accepted",
+      ids: [first.id],
     });
-    expect(await ledger.accept(second, idempotency("k", "two"))).toEqual({
-      kind: "known",
-      id: first.id,
-      fingerprint: "one",
+    expect(await ledger.accept([{ video: second, memory: idempotency("k", "two") }])).toEqual({
+      kind: "conflict",
+      conflicts: [{ index: 0, id: first.id, fingerprint: "one" }],
     });
 
     expect(await ledger.read(second.id)).toBeUndefined();
@@ -113,19 +126,21 @@ describe("accept", () => {
 
   test("a key is remembered for its time and then forgotten", async () => {
     const { keys, ledger } = emptyLedger();
-    await ledger.accept(aVideo("queued"), idempotency("k", "one"));
+    await ledger.accept([{ video: aVideo("queued"), memory: idempotency("k", "one") }]);
 
-    const leftMs = await redis.pttl(keys.idempotency("default", "k"));
+    const leftMs = await redis.pttl(keys.idempotency("open", "k"));
 
     expect(leftMs).toBeGreaterThan(week - 60_000);
     expect(leftMs).toBeLessThanOrEqual(week);
   });
 
-  test("projects do not share their keys", async () => {
+  test("API keys do not share their idempotency keys", async () => {
     const { ledger } = emptyLedger();
-    await ledger.accept(aVideo("queued"), idempotency("k", "one"));
+    await ledger.accept([{ video: aVideo("queued"), memory: idempotency("k", "one") }]);
 
-    const other = await ledger.accept(aVideo("queued"), { ...idempotency("k", "two"), project: "film" });
+    const other = await ledger.accept([
+      { video: aVideo("queued"), memory: { ...idempotency("k", "two"), apiKey: "film" } },
+    ]);
 
     expect(other.kind).toBe("accepted");
   });
@@ -133,9 +148,9 @@ describe("accept", () => {
   test("an id that exists is never written over", async () => {
     const { ledger } = emptyLedger();
     const video = aVideo("queued");
-    await ledger.accept(video);
+    await ledger.accept([{ video }]);
 
-    await expect(ledger.accept({ ...video, project: "other" })).rejects.toThrow(video.id);
+    await expect(ledger.accept([{ video: { ...video, project: "other" } }])).rejects.toThrow(video.id);
 
     expect(await ledger.read(video.id)).toEqual(video);
   });
@@ -152,25 +167,29 @@ describe("a producer's idempotency key", () => {
       prefix: `{accounts-${(opened += 1)}}`,
     });
     onTestFinished(() => engine.close());
-    return { engine, producer: openProducer(engine) };
+    return { engine, producer: producerOn(engine) };
   };
-  const caller = { project: "default", idempotencyKey: "night-1" };
+  const again = { idempotencyKey: "night-1" };
 
   test("the same key and the same request is the first video again", async () => {
     const { producer } = openAccounts();
-    const first = await producer.create({ prompt: "a cat", seconds: 10, model: "sora-2" }, undefined, caller);
+    const first = await producer.create({ fields: { prompt: "a cat", seconds: 10, model: "sora-2" } }, caller, again);
 
-    const again = await producer.create({ model: "sora-2", seconds: "10", prompt: "a cat" }, undefined, caller);
+    const second = await producer.create(
+      { fields: { model: "sora-2", seconds: "10", prompt: "a cat" } },
+      caller,
+      again,
+    );
 
     expect(first.replayed).toBe(false);
-    expect(again).toEqual({ video: first.video, replayed: true });
+    expect(second).toEqual({ video: first.video, replayed: true });
   });
 
   test("the same key with another request is a conflict that names the fields that differ", async () => {
     const { producer } = openAccounts();
-    await producer.create({ prompt: "a cat", seconds: 10 }, undefined, caller);
+    await producer.create({ fields: { prompt: "a cat", seconds: 10 } }, caller, again);
 
-    const conflict = producer.create({ prompt: "a dog", seconds: 15 }, undefined, caller);
+    const conflict = producer.create({ fields: { prompt: "a dog", seconds: 15 } }, caller, again);
 
     await expect(conflict).rejects.toMatchObject({
       code: "idempotency_conflict",
@@ -182,7 +201,7 @@ describe("a producer's idempotency key", () => {
 
   test("two hundred repeats at the same time make one video and one reminder", async () => {
     const { engine, producer } = openAccounts();
-    const repeats = Array.from({ length: 200 }, () => producer.create({ prompt: "a cat" }, undefined, caller));
+    const repeats = Array.from({ length: 200 }, () => producer.create({ fields: { prompt: "a cat" } }, caller, again));
 
     const accepted = await Promise.all(repeats);
 
@@ -198,7 +217,7 @@ describe("advance", () => {
   test("of twenty that move the same version at the same time exactly one does", async () => {
     const { ledger, keys } = emptyLedger();
     const video = aVideo("queued");
-    await ledger.accept(video);
+    await ledger.accept([{ video }]);
 
     const advances = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
@@ -216,7 +235,7 @@ describe("advance", () => {
   test("whoever holds an old version is refused, whatever the status is", async () => {
     const { ledger } = emptyLedger();
     const queued = aVideo("queued");
-    await ledger.accept(queued);
+    await ledger.accept([{ video: queued }]);
     const waiting = await moved(ledger, queued, "queued");
 
     expect(await ledger.advance(queued, inStatus(queued, "cancelled"))).toEqual({ kind: "changed" });
@@ -247,7 +266,7 @@ describe("advance", () => {
   test("the version and the time of a write are the ledger's own", async () => {
     const { ledger } = emptyLedger();
     const video = aVideo("queued", { updatedAt: someTime - 5000 });
-    await ledger.accept(video);
+    await ledger.accept([{ video }]);
 
     const written = await moved(ledger, video, "submitting", inStatus(video, "submitting", { version: 77 }));
 
@@ -258,7 +277,7 @@ describe("advance", () => {
   test("fifty that ask for three places at the same time get three", async () => {
     const { ledger } = emptyLedger();
     const videos = Array.from({ length: 50 }, () => aVideo("queued"));
-    await Promise.all(videos.map((video) => ledger.accept(video)));
+    await Promise.all(videos.map((video) => ledger.accept([{ video }])));
 
     const ask = (video: Video) =>
       ledger.advance(video, inStatus(video, "submitting"), { leave: leaveOf({ inFlight: 3 }) });
@@ -273,14 +292,14 @@ describe("advance", () => {
   test("a place is kept while the upstream may be rendering, and free once it is not", async () => {
     const { ledger } = emptyLedger();
     const queued = aVideo("queued");
-    await ledger.accept(queued);
+    await ledger.accept([{ video: queued }]);
     const places = async (video: Video) => [video.status, await inFlightOf(ledger, someLane)];
 
     const submitting = await moved(ledger, queued, "submitting", inStatus(queued, "submitting"));
     // Only the asking takes a place.
     expect(await places(submitting)).toEqual(["submitting", 0]);
     const asking = aVideo("queued");
-    await ledger.accept(asking);
+    await ledger.accept([{ video: asking }]);
     const asked = await ledger.advance(asking, inStatus(asking, "submitting"), { leave: leaveOf({ inFlight: 1 }) });
     if (asked.kind !== "moved") throw new Error(asked.kind);
     expect(await places(asked.video)).toEqual(["submitting", 1]);
@@ -296,7 +315,7 @@ describe("advance", () => {
     const { ledger } = emptyLedger();
     const here = aVideo("queued");
     const there = aVideo("queued", { lane: { upstream: "other", model: someLane.model } });
-    await Promise.all([ledger.accept(here), ledger.accept(there)]);
+    await Promise.all([ledger.accept([{ video: here }]), ledger.accept([{ video: there }])]);
 
     const leave = { leave: leaveOf({ inFlight: 1 }) };
     const advances = await Promise.all(
@@ -309,7 +328,7 @@ describe("advance", () => {
   test("a lane at rest gives no leave, and says why and for how long", async () => {
     const { ledger, keys } = emptyLedger();
     const [throttled, next] = [aVideo("queued"), aVideo("queued")];
-    await Promise.all([ledger.accept(throttled), ledger.accept(next)]);
+    await Promise.all([ledger.accept([{ video: throttled }]), ledger.accept([{ video: next }])]);
     const sent = await moved(ledger, throttled, "submitting");
     await ledger.advance(sent, inStatus(sent, "queued"), {
       restLane: { ms: 60_000, reason: "throttled: 429", said: true, sentAt: 0 },
@@ -328,7 +347,7 @@ describe("advance", () => {
   test("a task has one owner: a second video does not get it, and stays as it is", async () => {
     const { ledger } = emptyLedger();
     const [first, second] = [aVideo("queued"), aVideo("queued")];
-    await Promise.all([ledger.accept(first), ledger.accept(second)]);
+    await Promise.all([ledger.accept([{ video: first }]), ledger.accept([{ video: second }])]);
     const task = aTask({ id: "video_of_theirs" });
     const rendering = await moved(
       ledger,
@@ -352,7 +371,7 @@ describe("advance", () => {
     const doubtful = await Promise.all(
       Array.from({ length: 20 }, async () => {
         const queued = aVideo("queued");
-        await ledger.accept(queued);
+        await ledger.accept([{ video: queued }]);
         return moved(ledger, await moved(ledger, queued, "submitting"), "in_doubt");
       }),
     );
@@ -369,7 +388,7 @@ describe("advance", () => {
   test("a final video is due no more and holds no place; one that goes on is due when it says", async () => {
     const { ledger, keys } = emptyLedger();
     const queued = aVideo("queued");
-    await ledger.accept(queued);
+    await ledger.accept([{ video: queued }]);
     const asked = await ledger.advance(queued, inStatus(queued, "submitting", { dueAt: someTime + 9 }), {
       leave: leaveOf({ inFlight: 1 }),
     });
@@ -387,7 +406,7 @@ describe("hold", () => {
   test("puts the due time off for whoever knows the version, and the record stays as it was", async () => {
     const { ledger, keys } = emptyLedger();
     const video = aVideo("queued");
-    await ledger.accept(video);
+    await ledger.accept([{ video }]);
 
     expect(await ledger.hold(video, someTime + 1000.4)).toBe(true);
 
@@ -398,7 +417,7 @@ describe("hold", () => {
   test("is refused once the record moved on", async () => {
     const { ledger, keys } = emptyLedger();
     const video = aVideo("queued");
-    await ledger.accept(video);
+    await ledger.accept([{ video }]);
     await moved(ledger, video, "submitting", inStatus(video, "submitting", { dueAt: someTime + 7 }));
 
     expect(await ledger.hold(video, someTime + 60_000)).toBe(false);
@@ -409,7 +428,7 @@ describe("hold", () => {
   test("makes no final or missing video due again", async () => {
     const { ledger, keys } = emptyLedger();
     const video = aVideo("queued");
-    await ledger.accept(video);
+    await ledger.accept([{ video }]);
     const cancelled = await moved(ledger, video, "cancelled");
 
     expect(await ledger.hold(cancelled, someTime)).toBe(false);
@@ -424,7 +443,7 @@ describe("overdue", () => {
     const { ledger } = emptyLedger();
     const dueIn = async (ms: number) => {
       const video = aVideo("queued", { dueAt: someTime + ms });
-      await ledger.accept(video);
+      await ledger.accept([{ video }]);
       return video.id;
     };
     const [later, sooner] = [await dueIn(20), await dueIn(10)];
@@ -442,7 +461,7 @@ describe("list", () => {
       aVideo("queued", { id: newVideoId(someTime + index * 10) }),
     );
     // Accepted in any order, listed by age.
-    await Promise.all(videos.toReversed().map((video) => ledger.accept(video)));
+    await Promise.all(videos.toReversed().map((video) => ledger.accept([{ video }])));
     return { ledger, keys, ids: videos.map(({ id }) => id) };
   }
 
@@ -474,7 +493,7 @@ describe("list", () => {
   test("pages stay true while videos come", async () => {
     const { ledger, ids } = await listOf(10);
     const first = await ledger.list({ limit: 4, order: "desc" });
-    await ledger.accept(aVideo("queued", { id: newVideoId(someTime + 60_000) }));
+    await ledger.accept([{ video: aVideo("queued", { id: newVideoId(someTime + 60_000) }) }]);
 
     const second = await ledger.list({ limit: 4, order: "desc", after: first.videos.at(-1)?.id });
 
@@ -537,7 +556,7 @@ describe("a record that cannot be read", () => {
     async ([, damage]) => {
       const { ledger, keys } = emptyLedger();
       const [sound, broken] = [aVideo("queued"), aVideo("queued")];
-      await Promise.all([ledger.accept(sound), ledger.accept(broken)]);
+      await Promise.all([ledger.accept([{ video: sound }]), ledger.accept([{ video: broken }])]);
       const damaged = damage((await redis.get(keys.video(broken.id))) ?? "", broken);
       await redis.set(keys.video(broken.id), damaged);
 
@@ -555,13 +574,13 @@ describe("events", () => {
   test("each move is one event, in order, readable from any of them on", async () => {
     const { ledger } = emptyLedger();
     const queued = aVideo("queued");
-    await ledger.accept(queued);
+    await ledger.accept([{ video: queued }]);
     const submitting = await moved(ledger, queued, "submitting");
     const rendering = await moved(ledger, submitting, "rendering");
     const looked = await moved(ledger, rendering, "rendering");
     await moved(ledger, looked, "downloading");
 
-    const events = await ledger.events({ after: "0", limit: 10 });
+    const events = await videoEvents(ledger, { limit: 10 });
 
     // A look that changed nothing is no event, but it is a version.
     expect(events.map(({ status, version }) => `${version} ${status}`)).toEqual([
@@ -588,7 +607,7 @@ describe("whatever happens in whatever order", () => {
       const known = [...videos.values()];
       if (known.length === 0 || dice() < 0.1) {
         const video = aVideo("queued", { id: newVideoId(someTime + step) });
-        await ledger.accept(video);
+        await ledger.accept([{ video }]);
         videos.set(video.id, video);
         events += 1;
         continue;
@@ -614,7 +633,7 @@ describe("whatever happens in whatever order", () => {
     for (const video of records) expect(await ledger.read(video.id)).toEqual(video);
     for (const status of statuses) {
       const ids = records.filter((video) => video.status === status).map(({ id }) => id);
-      expect(await redis.zrange(keys.status(status), "-", "+", "BYLEX"), status).toEqual(ids.sort());
+      expect(await redis.zrange(keys.status("default", status), "-", "+", "BYLEX"), status).toEqual(ids.sort());
     }
     const open = records.filter(({ status }) => !isFinal(status));
     expect(new Map(pairs(await redis.zrange(keys.due, "0", "-1", "WITHSCORES")))).toEqual(
@@ -623,7 +642,7 @@ describe("whatever happens in whatever order", () => {
     const inLane = records.filter(({ status }) => ["submitting", "in_doubt", "rendering"].includes(status));
     expect((await redis.zrange(keys.inFlight(someLane), "0", "-1")).sort()).toEqual(inLane.map(({ id }) => id).sort());
     expect(inLane.length).toBeLessThanOrEqual(5);
-    const stream = await ledger.events({ after: "0", limit: 10_000 });
+    const stream = await videoEvents(ledger, { limit: 10_000 });
     expect(stream).toHaveLength(events);
     for (const { id, status } of records) {
       const own = stream.filter(({ video }) => video === id);

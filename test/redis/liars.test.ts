@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { MINUTE, openEngine, openFleet, openProducer, openStorage, startWorker } from "@reelq/engine";
+import { MINUTE, openEngine, openFleet, producerOn, openStorage, startWorker } from "@reelq/engine";
 import { openUpstream } from "@reelq/upstream";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { caller, quickTimings, tinyModel, tinyModels } from "../support/engine.ts";
@@ -53,7 +53,7 @@ async function aBenchAgainst(answer: (request: IncomingMessage, response: Server
   });
   return {
     engine,
-    create: async () => (await openProducer(engine).create({ model: tinyModel, prompt }, undefined, caller)).video,
+    create: async () => (await producerOn(engine).create({ fields: { model: tinyModel, prompt } }, caller)).video,
   };
 }
 

@@ -18,10 +18,10 @@ describe("requests a minute", () => {
     const { ledger } = emptyLedger(redis);
     const asked = await Promise.all(
       numbers(40).map(async () => {
-        const accepted = await ledger.accept(aVideo("queued"));
-        if (accepted.kind !== "accepted") throw new Error(accepted.kind);
-        const next = inStatus(accepted.video, "submitting");
-        return ledger.advance(accepted.video, next, { leave: leaveOf({ perMinute: 7 }) });
+        const video = aVideo("queued");
+        await ledger.accept([{ video }]);
+        const next = inStatus(video, "submitting");
+        return ledger.advance(video, next, { leave: leaveOf({ perMinute: 7 }) });
       }),
     );
     expect(asked.filter(({ kind }) => kind === "moved")).toHaveLength(7);
@@ -40,8 +40,8 @@ describe("requests a minute", () => {
     const { ledger, client, keys } = emptyLedger(redis);
     const [first, second] = [aVideo("queued"), aVideo("queued")];
     const leave = leaveOf({ perMinute: 1 });
-    await ledger.accept(first);
-    await ledger.accept(second);
+    await ledger.accept([{ video: first }]);
+    await ledger.accept([{ video: second }]);
     expect((await ledger.advance(first, inStatus(first, "submitting"), { leave })).kind).toBe("moved");
     expect(endOf(await ledger.advance(second, inStatus(second, "submitting"), { leave }))).toBe("rate");
     // A minute later, by what was written down.
@@ -56,7 +56,7 @@ describe("requests a minute", () => {
     const other = aVideo("queued", { lane: { upstream: "main", model: "veo-3.1" } });
     const leave = leaveOf({ perMinute: 1 });
     for (const video of [one, other]) {
-      await ledger.accept(video);
+      await ledger.accept([{ video }]);
       expect((await ledger.advance(video, inStatus(video, "submitting"), { leave })).kind).toBe("moved");
     }
   });

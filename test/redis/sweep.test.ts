@@ -72,7 +72,7 @@ test("a video in any status is reminded in the queue of its stage", async () => 
   const videos: Video[] = [];
   for (const way of ways) {
     const queued = aVideo("queued", { dueAt: Date.now() });
-    await ledger.accept(queued);
+    await ledger.accept([{ video: queued }]);
     let video: Video = queued;
     for (const step of way) {
       const advance = await ledger.advance(video, inStatus(video, step, { dueAt: Date.now() }));

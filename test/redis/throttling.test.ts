@@ -18,7 +18,7 @@ function aLane() {
 
   async function send() {
     const queued = aVideo("queued");
-    await ledger.accept(queued);
+    await ledger.accept([{ video: queued }]);
     const sent = await ledger.advance(queued, inStatus(queued, "submitting"), { leave: leaveOf({}) });
     if (sent.kind !== "moved") throw new Error(JSON.stringify(sent));
     return { video: sent.video, sentAt: clock.now() };
@@ -93,7 +93,7 @@ describe("too many running tasks", () => {
     for (let index = 0; index < 3; index += 1) await accept(await send());
     const other = { ...someLane, model: "veo-3.1" };
     const queued = aVideo("queued", { lane: other });
-    await ledger.accept(queued);
+    await ledger.accept([{ video: queued }]);
     const sent = await ledger.advance(queued, inStatus(queued, "submitting"), { leave: leaveOf({}) });
     if (sent.kind !== "moved") throw new Error(sent.kind);
     const sentAt = Date.now() + 1_000_000;

@@ -12,12 +12,17 @@ import {
   fleetSchema,
   openEngine,
   openFleet,
+  cookieSecretOf,
+  openApiKeys,
+  openKeyring,
   openPerson,
-  openProducer,
+  producerOn,
   openStorage,
   type Storage,
 } from "@reelq/engine";
 import { checkHealth } from "@reelq/service";
+import { openWeb, type WebOptions } from "@reelq/web";
+import { openOutside } from "../../apps/api/src/outside.ts";
 import { type RunningApi, startApi } from "../../apps/api/src/server.ts";
 import { aTask, inStatus } from "./video.ts";
 
@@ -28,6 +33,14 @@ export interface TestApiOptions {
   readonly upstreams?: FleetConfig["upstreams"];
   /** Models beside the seed's. */
   readonly models?: FleetConfig["models"];
+  readonly references?: FleetConfig["references"];
+  /** Calls a minute of each key; without end where left out. */
+  readonly rateLimit?: number;
+  readonly corsOrigins?: readonly string[];
+  /** Addresses that webhooks and image URLs may lead to though they are not public. */
+  readonly allow?: readonly string[];
+  /** What image URLs are fetched with, beside `allow`. */
+  readonly web?: Omit<WebOptions, "allow">;
   /** A folder of its own where left out. */
   readonly storage?: Storage;
 }
@@ -52,6 +65,7 @@ export interface TestApi {
 }
 
 interface VideoOptions {
+  readonly project?: string;
   readonly prompt?: string;
   /** Of the stored file. */
   readonly bytes?: Uint8Array;
@@ -71,16 +85,18 @@ const ways = {
 
 export async function startTestApi(options: TestApiOptions): Promise<TestApi> {
   const { redisUrl, keys = [], upstreams = { main: { url: "http://127.0.0.1:9/v1" } } } = options;
+  const { rateLimit = 0, corsOrigins = [], allow = [] } = options;
   const folder = await mkdtemp(join(tmpdir(), "reelq-api-"));
   const prefix = `{api-${randomBytes(4).toString("hex")}}`;
   const engine = openEngine({
     redisUrl,
-    fleet: openFleet(fleetSchema.parse({ upstreams, models: options.models })),
+    fleet: openFleet(fleetSchema.parse({ upstreams, models: options.models, references: options.references })),
     storage: options.storage ?? openStorage(`file:${folder}`, {}),
     patient: false,
     prefix,
   });
-  const producer = openProducer(engine);
+  const web = openWeb({ allow, ...options.web });
+  const producer = producerOn(engine, openOutside(web, allow));
   const moveOn = async (video: Video, next: Status, facts: object = {}): Promise<Video> => {
     const advance = await engine.ledger.advance(video, inStatus(video, next, facts));
     if (advance.kind !== "moved") throw new Error(`${video.id} could not become ${next}: ${advance.kind}.`);
@@ -92,7 +108,10 @@ export async function startTestApi(options: TestApiOptions): Promise<TestApi> {
       engine,
       producer,
       person: openPerson(engine, producer),
-      keys,
+      keyring: openKeyring({ apiKeys: openApiKeys(engine), clock: engine.clock, given: keys, mayBeOpen: true }),
+      cookieSecret: () => cookieSecretOf(engine),
+      rateLimit,
+      corsOrigins,
       health: () => checkHealth({ redis: () => engine.ping(), storage: () => engine.storage.probe() }),
       host: "127.0.0.1",
       port,
@@ -112,8 +131,11 @@ export async function startTestApi(options: TestApiOptions): Promise<TestApi> {
         ...files.filter((file) => file.isFile()).map((file) => join(file.parentPath, file.name)),
       ].sort();
     },
-    async aVideo<S extends keyof typeof ways>(status: S, { prompt = "a cat", bytes }: VideoOptions = {}) {
-      const { video } = await producer.create({ prompt }, undefined, { project: "default" });
+    async aVideo<S extends keyof typeof ways>(
+      status: S,
+      { prompt = "a cat", bytes, project = "default" }: VideoOptions = {},
+    ) {
+      const { video } = await producer.create({ fields: { prompt } }, { project, key: "open", isAdmin: false });
       let moved: Video = video;
       for (const next of ways[status]) {
         const task = { task: aTask({ id: `task-of-${video.id}` }) };

@@ -7,7 +7,7 @@ import {
   type Engine,
   openEngine,
   openFleet,
-  openProducer,
+  producerOn,
   openStorage,
   startWorker,
   type StageWorkers,
@@ -120,7 +120,7 @@ async function openCell(redis: TestRedis, options: CellOptions = {}): Promise<Ce
     url: simulator.url,
     timeouts: timeoutsOf({ url: simulator.url, timeouts: { ...chaosTimeouts, ...timeouts } }),
   });
-  const producer = openProducer(engine);
+  const producer = producerOn(engine);
   const news = listenForNews(redis.url, engine);
   const apps: App[] = [];
   const victims: Victim[] = [];
@@ -158,7 +158,7 @@ async function openCell(redis: TestRedis, options: CellOptions = {}): Promise<Ce
     read,
 
     async create(prompt) {
-      return (await producer.create({ model: tinyModel, prompt }, undefined, caller)).video.id;
+      return (await producer.create({ fields: { model: tinyModel, prompt } }, caller)).video.id;
     },
 
     async startVictim() {

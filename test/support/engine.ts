@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isFinal, type Status, type Video, type VideoId, type VideoIn } from "@reelq/contract";
 import {
+  type Caller,
   type Clock,
   type DoubtPolicy,
   type Engine,
@@ -10,7 +11,7 @@ import {
   openEngine,
   openFleet,
   openPerson,
-  openProducer,
+  producerOn,
   openStorage,
   type Person,
   type Producer,
@@ -116,7 +117,7 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-export const caller = { project: "default" };
+export const caller: Caller = { project: "default", key: "open", isAdmin: true };
 
 let benches = 0;
 
@@ -133,7 +134,7 @@ export async function openBench(redis: TestRedis, options: BenchOptions = {}): P
     ...(options.clock ? { clock: options.clock } : {}),
   });
   const upstream = openUpstream({ name: "main", url: simulator.url, key: "bench-key", timeouts: options.timeouts });
-  const producer = openProducer(engine);
+  const producer = producerOn(engine);
   const workers: StageWorkers[] = [];
 
   const read = async (id: VideoId): Promise<Video> => {
@@ -164,7 +165,13 @@ export async function openBench(redis: TestRedis, options: BenchOptions = {}): P
     work,
 
     async create(prompt, fields = {}, reference) {
-      const { video } = await producer.create({ model: tinyModel, prompt, ...fields }, reference, caller);
+      const { video } = await producer.create(
+        {
+          fields: { model: tinyModel, prompt, ...fields },
+          ...(reference ? { reference: { kind: "bytes", bytes: reference } } : {}),
+        },
+        caller,
+      );
       return video as VideoIn<"queued">;
     },
 

@@ -7,7 +7,7 @@ import {
   type FleetConfig,
   openEngine,
   openFleet,
-  openProducer,
+  producerOn,
   openStorage,
   type Producer,
   type StageWorkers,
@@ -99,7 +99,7 @@ export async function openFleetBench(redis: TestRedis, options: FleetBenchOption
       }),
     ),
   );
-  const producer = openProducer(engine);
+  const producer = producerOn(engine);
 
   const read = async (id: VideoId): Promise<Video> => {
     const video = await engine.ledger.read(id);
@@ -114,7 +114,7 @@ export async function openFleetBench(redis: TestRedis, options: FleetBenchOption
     simulator,
     read,
     create: async (prompt, fields = {}) =>
-      (await producer.create({ model: tinyModel, prompt, ...fields }, undefined, caller)).video,
+      (await producer.create({ fields: { model: tinyModel, prompt, ...fields } }, caller)).video,
 
     async all(ids, status, withinMs = 30_000) {
       const left = new Set(ids);

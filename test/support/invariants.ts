@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer, text } from "node:stream/consumers";
-import { isAllowed, isFinal, type Status, statuses, type Video, type VideoIn } from "@reelq/contract";
-import { audit, type VideoEvent } from "@reelq/engine";
+import { isAllowed, isFinal, type Status, statuses, type Video, type VideoIn, type VideoEvent } from "@reelq/contract";
+import { audit } from "@reelq/engine";
 import type { Cell } from "./chaos.ts";
 
 const placed = new Set<Status>(["submitting", "in_doubt", "rendering"]);
@@ -38,7 +38,7 @@ async function everyEvent({ engine }: Cell): Promise<VideoEvent[]> {
   for (;;) {
     const page = await engine.ledger.events({ after: events.at(-1)?.id ?? "0", limit: 1_000 });
     if (page.length === 0) return events;
-    events.push(...page);
+    events.push(...page.filter((event) => "video" in event));
   }
 }
 
@@ -61,7 +61,8 @@ function ofEvents(video: Video, events: readonly VideoEvent[]): string[] {
     const before = events[index - 1];
     if (!before) continue;
     if (version <= before.version) broken.push(`version ${version} was told after ${before.version}`);
-    if (!isAllowed(before.status, status)) broken.push(`it was told to go from ${before.status} to ${status}`);
+    if (!before.status || !status || !isAllowed(before.status, status))
+      broken.push(`it was told to go from ${before.status} to ${status}`);
   }
   return broken;
 }
@@ -122,7 +123,7 @@ async function ofIndexes(videos: readonly Video[], { engine }: Cell): Promise<st
     ["due", keys.due, videos.filter(({ status }) => !isFinal(status)).map(({ id }) => id)],
     ...statuses.map((status): [string, string, string[]] => [
       status,
-      keys.status(status),
+      keys.status("default", status),
       videos.filter((video) => video.status === status).map(({ id }) => id),
     ]),
     ...fleet.lanes.flatMap((lane): [string, string, string[]][] => {

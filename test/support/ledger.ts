@@ -1,4 +1,5 @@
-import { keysFor, openLedger } from "@reelq/engine";
+import type { VideoEvent } from "@reelq/contract";
+import { keysFor, type Ledger, openLedger } from "@reelq/engine";
 import { Redis } from "ioredis";
 import { onTestFinished } from "vitest";
 import type { TestRedis } from "./redis.ts";
@@ -13,4 +14,12 @@ export function emptyLedger(redis: TestRedis) {
   let passed = 0;
   const clock = { now: () => Date.now() + (passed += 1) };
   return { client, keys, clock, ledger: openLedger(client, keys, clock) };
+}
+
+/** The events of videos, of a page of the stream. */
+export async function videoEvents(
+  ledger: Ledger,
+  { after = "0", limit = 1_000 }: { readonly after?: string; readonly limit?: number } = {},
+): Promise<VideoEvent[]> {
+  return (await ledger.events({ after, limit })).filter((event) => "video" in event);
 }

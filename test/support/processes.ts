@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Status, VideoId } from "@reelq/contract";
 import { keysFor } from "@reelq/engine";
-import { type Client, openClient } from "@reelq/sdk";
+import { openReelq, type Videos } from "@reelq/sdk";
 import { Redis } from "ioredis";
 import { quickTimings, tinyModel, tinyModels } from "./engine.ts";
 import type { TestRedis } from "./redis.ts";
@@ -101,7 +101,7 @@ export async function temporaryFolder(): Promise<{ readonly path: string; remove
 
 /** An API and workers as processes of their own, on a Redis and an upstream that the test holds. */
 export interface Deployment {
-  readonly client: Client;
+  readonly client: Videos;
   readonly moves: Moves;
   /** Where the files are. */
   readonly folder: string;
@@ -145,7 +145,7 @@ export async function deploy(
     apps.push(started);
     return started;
   };
-  const client = openClient({ url: (await start("api").ready) ?? "" });
+  const client = openReelq({ url: (await start("api").ready) ?? "" }).videos;
   const moves = followMoves(redis.url, prefix);
   return {
     client,

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import type { VideoBody } from "@reelq/contract";
-import { openClient } from "@reelq/sdk";
+import { openReelq } from "@reelq/sdk";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startSimulator } from "../../apps/simulator/src/simulator.ts";
 import { quickTimings, tinyModel, tinyModels, tinyRenders } from "../support/engine.ts";
@@ -88,7 +88,7 @@ describe.skipIf(redisServerProgram === undefined)("reelq up", () => {
     await writeFile(join(cwd, "reelq.yaml"), JSON.stringify({ upstreams, models: tinyModels, timings: quickTimings }));
     const first = await up(cwd, { REELQ_CONFIG: "reelq.yaml" });
     const posted = once(simulator, "post");
-    const created = await openClient({ url: first.url }).create({ model: tinyModel, prompt: "a cat" });
+    const created = await openReelq({ url: first.url }).videos.create({ model: tinyModel, prompt: "a cat" });
     await posted;
     const family = descendantsOf(first.app.pid);
     expect(family.length).toBeGreaterThanOrEqual(3);
@@ -98,7 +98,7 @@ describe.skipIf(redisServerProgram === undefined)("reelq up", () => {
     await expect.poll(() => family.filter(({ pid }) => isAlive(pid)), { timeout: 30_000 }).toEqual([]);
     simulator.complete();
     const second = await up(cwd, { REELQ_CONFIG: "reelq.yaml" });
-    const video = await openClient({ url: second.url }).wait(created.id);
+    const video = await openReelq({ url: second.url }).videos.from(created.id).result();
     expect(video.reelq.status).toBe("stored");
     expect(simulator.tasks()).toHaveLength(1);
     expect(await second.app.kill("SIGTERM")).toBe(0);

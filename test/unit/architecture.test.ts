@@ -12,13 +12,15 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   engine: ["contract", "upstream"],
   service: [],
   sdk: ["contract"],
+  web: [],
 };
 
 /** Libraries that only these may know. */
 const keepers: Readonly<Record<string, readonly string[]>> = {
   bullmq: ["packages/engine"],
   ioredis: ["packages/engine"],
-  undici: ["packages/upstream"],
+  undici: ["packages/upstream", "packages/web"],
+  "ipaddr.js": ["packages/web"],
   "@bull-board/api": ["apps/api"],
   "@bull-board/express": ["apps/api"],
   express: ["apps/api", "apps/simulator"],
@@ -30,6 +32,7 @@ const onlyLibraries: Readonly<Record<string, readonly string[]>> = {
   contract: ["zod"],
   upstream: ["undici", "zod"],
   sdk: [],
+  web: ["ipaddr.js", "undici"],
 };
 
 interface Source {

@@ -250,6 +250,18 @@ describe("content", () => {
     expect(response.headers.get("content-type")).toBe("video/mp4");
   });
 
+  test("has the video alone where it is told to have no pictures", async () => {
+    const simulator = await aSimulator({ models, capabilities: { variants: "none" } });
+    const id = await aFinishedTask(simulator, tiny);
+    const content = `${simulator.url}/videos/${id}/content`;
+    for (const variant of ["thumbnail", "spritesheet"]) {
+      const response = await fetch(`${content}?variant=${variant}`);
+      expect(response.status).toBe(404);
+      expect(await response.json()).toMatchObject({ error: { code: "variant_not_found", param: "variant" } });
+    }
+    expect((await fetch(`${content}?variant=video`)).headers.get("content-type")).toBe("video/mp4");
+  });
+
   test("answers ranges, and a range that does not fit with 416", async () => {
     const simulator = await aSimulator({ models });
     const id = await aFinishedTask(simulator, tiny);

@@ -290,6 +290,15 @@ describe("content", () => {
     expect((await content(simulator, id)).status).toBe(200);
   });
 
+  test("of a picture is struck by no rule, nor counted by one", async () => {
+    const simulator = await aSimulator();
+    const id = await aFinishedTask(simulator);
+    simulator.addFault({ on: "content", do: "status" });
+    expect((await call(simulator, "GET", `/videos/${id}/content?variant=thumbnail`)).status).toBe(200);
+    expect((await content(simulator, id)).status).toBe(500);
+    expect(simulator.faults()).toMatchObject([{ seen: 1, struck: 1 }]);
+  });
+
   test("can be cut while the length says more", async () => {
     const { good, bad } = await struckBy({ do: "truncate", with: { bytes: 1234 } });
     expect(bad).toMatchObject({ status: 200, whole: false, headers: { "content-length": String(good.bytes.length) } });

@@ -63,6 +63,25 @@ describe("the bytes", () => {
     expect(seen[0]?.path).toBe(`/v1/videos/t/content?variant=${variant}`);
   });
 
+  test.each(["thumbnail", "spritesheet"] as const)(
+    "of a %s are never looked for where the video is",
+    async (variant) => {
+      const { upstream, seen, origin } = await speaking((one, response, socket) =>
+        (one.path.startsWith("/v1/videos/t/content") ? says(404, {}) : says(200, file, video))(one, response, socket),
+      );
+      const content = await upstream.content("t", { variant, contentUrl: `${origin}/a.mp4` });
+      expect(content).toMatchObject({ kind: "not_ready", status: 404 });
+      expect(seen).toHaveLength(1);
+    },
+  );
+
+  test("of a picture inside JSON may not be as many as those of a video", async () => {
+    const url = `data:image/webp;base64,${"A".repeat(12 * 1024 * 1024)}`;
+    const { upstream } = await speaking(says(200, { url }));
+    expect(await upstream.content("t", { variant: "thumbnail" })).toMatchObject({ kind: "missed" });
+    expect(await upstream.content("t", { variant: "video" })).toMatchObject({ kind: "bytes" });
+  });
+
   test("may be shorter than what is looked at first", async () => {
     const { upstream } = await speaking(says(200, someMp4(12), video));
     expect(await bytesOf(await upstream.content("t"))).toEqual(someMp4(12));

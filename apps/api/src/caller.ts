@@ -1,53 +1,64 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { problem } from "@reelq/contract";
-import type { RequestHandler } from "express";
+import type { Holder, Keyring } from "@reelq/engine";
+import type { Request, RequestHandler } from "express";
+import type { Sessions } from "./session.ts";
 
-interface ApiKey {
-  readonly name: string;
-  readonly key: string;
+const holders = new WeakMap<Request, Holder>();
+
+/** Who sent a request that was let in. */
+export function callerOf(request: Request): Holder {
+  const holder = holders.get(request);
+  if (!holder) throw new Error(`${request.method} ${request.path} was let in without asking who calls.`);
+  return holder;
 }
 
-/** Everything belongs to this project until keys have projects of their own. */
-export const defaultProject = "default";
+/** Who may come in where. */
+export interface Doors {
+  /** Holders of a key; who is logged in with a browser may read. */
+  readonly anyKey: RequestHandler;
+  /** Holders of an admin key, and who is logged in with one. */
+  readonly admin: RequestHandler;
+}
 
-/** Lets only holders of a key pass; without keys, everyone. */
-export function requireKey(keys: readonly ApiKey[]): {
-  readonly bearer: RequestHandler;
-  readonly browser: RequestHandler;
-} {
-  const known = keys.map(({ key }) => digest(key));
-  // Digests have one length, and every key is compared, so the time taken tells nothing about a key.
-  const isKnown = (given: string): boolean => known.map((key) => timingSafeEqual(key, digest(given))).includes(true);
+export function openDoors(keyring: Keyring, sessions: Sessions): Doors {
+  const bearer = async (request: Request): Promise<Holder | undefined> => {
+    const key = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
+    return key === undefined ? undefined : keyring.holderOf(key);
+  };
+  const admit = async (request: Request, reads: boolean): Promise<Holder | undefined> => {
+    // The key first: its project is its own also while everyone is still let in.
+    const holder =
+      (await bearer(request)) ?? (await keyring.everyone()) ?? (reads ? await sessions.holderOf(request) : undefined);
+    if (holder) holders.set(request, holder);
+    return holder;
+  };
   return {
-    bearer(request, response, next) {
-      const { method, headers } = request;
-      if (keys.length === 0 || isKnown(bearerOf(headers.authorization) ?? "")) return next();
-      // The board links to records: a browser may read them with the password it was given for the board, and no
-      // more than read, because it adds that password also to what a stranger's page makes it send.
-      const isRead = method === "GET" || method === "HEAD";
-      if (isRead && isKnown(passwordOf(headers.authorization) ?? "")) return next();
-      response.setHeader("WWW-Authenticate", isRead ? ["Bearer", boardChallenge] : "Bearer");
+    async anyKey(request, response, next) {
+      // A cookie also goes with what a stranger's page makes a browser send: it orders nothing.
+      if (await admit(request, isRead(request))) return next();
+      response.setHeader("WWW-Authenticate", "Bearer");
       throw problem("unauthorized", "An API key is needed: send it as `Authorization: Bearer KEY`.");
     },
-    browser(request, response, next) {
-      if (keys.length === 0 || isKnown(passwordOf(request.headers.authorization) ?? "")) return next();
-      response.setHeader("WWW-Authenticate", boardChallenge);
-      throw problem("unauthorized", "The board needs an API key: give it as the password.");
+
+    async admin(request, response, next) {
+      const holder = await admit(request, true);
+      if (holder?.isAdmin) return next();
+      if (holder)
+        throw problem(
+          "forbidden",
+          `The API key ${holder.name} is not an admin's: make one with \`reelq keys create NAME --admin\`, or name one admin in REELQ_API_KEYS.`,
+        );
+      if (isRead(request) && request.accepts(["json", "html"]) === "html") {
+        response.redirect(302, `/login?to=${encodeURIComponent(request.originalUrl)}`);
+        return;
+      }
+      response.setHeader("WWW-Authenticate", "Bearer");
+      throw problem(
+        "unauthorized",
+        "An admin's API key is needed: send it as `Authorization: Bearer KEY`, or log in at /login.",
+      );
     },
   };
 }
 
-const boardChallenge = 'Basic realm="reelq board", charset="UTF-8"';
-
-const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-
-const bearerOf = (header: string | undefined): string | undefined => /^bearer +(\S+)$/i.exec(header ?? "")?.[1];
-
-function passwordOf(header: string | undefined): string | undefined {
-  const encoded = /^basic +(\S+)$/i.exec(header ?? "")?.[1];
-  return encoded === undefined
-    ? undefined
-    : Buffer.from(encoded, "base64")
-        .toString("utf8")
-        .replace(/^[^:]*:/, "");
-}
+const isRead = ({ method }: Request): boolean => method === "GET" || method === "HEAD";

@@ -1,18 +1,24 @@
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { problem, type VideoIn } from "@reelq/contract";
+import { problem, type StoredFile, type VideoId, type VideoIn } from "@reelq/contract";
 import type { ByteRange, Storage } from "@reelq/engine";
 import type { Request, Response } from "express";
 
+type SentFile = Pick<StoredFile, "key" | "contentType" | "sha256">;
+
+/** The video itself or one of its pictures; undefined where that picture was not to be had. */
+export const fileOf = ({ file }: VideoIn<"stored">, variant: string): SentFile | undefined =>
+  variant === "video" ? file : new Map(Object.entries(file.variants ?? {})).get(variant);
+
 /** Streams a stored file, whole or the part that was asked for (RFC 9110, sections 13 and 14). */
 export async function sendContent(
-  video: VideoIn<"stored">,
+  id: VideoId,
+  { key, contentType, sha256 }: SentFile,
   storage: Storage,
   request: Request,
   response: Response,
 ): Promise<void> {
-  const { key, contentType, sha256 } = video.file;
-  const gone = () => problem("not_found", `The file of ${video.id} is no longer in storage (${key}).`, "id");
+  const gone = () => problem("not_found", `The file of ${id} is no longer in storage (${key}).`, "id");
   const object = await storage.head(key);
   if (!object) throw gone();
   const etag = `"${sha256}"`;

@@ -1,7 +1,7 @@
 import { fleetSchema, openFleet, refuseUpstreams, withSingleUpstream } from "@reelq/engine";
-import { type Environment, readDeployment, refusePublicWithoutKeys, settings } from "@reelq/service";
+import { type Environment, readDeployment, settings } from "@reelq/service";
 
-const { host, port, apiKeys } = settings;
+const { host, port, apiKeys, rateLimit, corsOrigins, allowAddresses } = settings;
 
 /**
  * The API's settings, read once at its start.
@@ -9,8 +9,8 @@ const { host, port, apiKeys } = settings;
  */
 export function readApiEnvironment(env: Environment) {
   const { settings: read, config } = readDeployment(
-    { host, port, apiKeys },
-    [{ between: ["host", "apiKeys"], judge: (given) => refusePublicWithoutKeys(given.host, given.apiKeys) }],
+    { host, port, apiKeys, rateLimit, corsOrigins, allowAddresses },
+    [],
     env,
     fleetSchema,
     (deployment) => refuseUpstreams(deployment.config, deployment.settings.upstreamUrl),

@@ -1,21 +1,24 @@
 import { isIP } from "node:net";
 import { problem } from "@reelq/contract";
+import type { Keyring } from "@reelq/engine";
 import type { Request, RequestHandler } from "express";
 
 /**
  * Keeps other people's web pages from spending money through a visitor's browser: a form may be sent anywhere
  * without asking, and a name may be made to point at this machine (DNS rebinding).
- * @param isKeyed without keys the API only answers to names of this machine itself
+ * Without keys the API only answers to names of this machine itself.
+ * @param trusted origins whose pages may call
  */
-export function refuseOtherSites(isKeyed: boolean): RequestHandler {
-  return (request, _response, next) => {
-    if (!isKeyed && !isThisMachine(request.hostname))
+export function refuseOtherSites(keyring: Pick<Keyring, "everyone">, trusted: readonly string[]): RequestHandler {
+  return async (request, _response, next) => {
+    if (!isThisMachine(request.hostname) && (await keyring.everyone()))
       throw problem(
         "forbidden",
         `This API answers to this machine's own names only, not to ${JSON.stringify(request.hostname)}; set REELQ_API_KEYS to serve others.`,
         "Host",
       );
-    if (request.method !== "GET" && request.method !== "HEAD" && comesFromAnotherSite(request)) {
+    const isTrusted = trusted.includes(request.headers.origin ?? "");
+    if (request.method !== "GET" && request.method !== "HEAD" && !isTrusted && comesFromAnotherSite(request)) {
       throw problem(
         "forbidden",
         "A page of another site sent this; only pages of this one may change anything.",

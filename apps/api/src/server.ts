@@ -1,26 +1,56 @@
+import { randomUUID } from "node:crypto";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { type Engine, openExplainer, type Person, type Producer } from "@reelq/engine";
-import express, { type Express } from "express";
-import { requireKey } from "./caller.ts";
-import { replyWithProblem, unknownRoute } from "./problem-reply.ts";
+import type { AddressInfo, Socket } from "node:net";
+import {
+  type Engine,
+  type Keyring,
+  openEventFeed,
+  openExplainer,
+  openPulse,
+  openRateLimit,
+  openUploads,
+  openWebhooks,
+  type Person,
+  type Producer,
+  type Pulse,
+} from "@reelq/engine";
+import cors from "cors";
+import express, { type Express, type RequestHandler } from "express";
+import helmet from "helmet";
+import { openDoors } from "./caller.ts";
+import { type EventListening, openEventListening } from "./event-listening.ts";
+import { type FailedRequest, replyWithProblem, unknownRoute } from "./problem-reply.ts";
+import { refuseDuringOutage } from "./outage.ts";
+import { limitRate } from "./rate-headers.ts";
 import { refuseOtherSites } from "./same-site.ts";
+import { openSessions } from "./session.ts";
 import { boardRouter } from "./routes/board.ts";
+import { eventsRouter } from "./routes/events.ts";
+import { filesRouter } from "./routes/files.ts";
 import { type HealthCheck, healthRouter } from "./routes/health.ts";
+import { loginRouter } from "./routes/login.ts";
 import { metricsRouter } from "./routes/metrics.ts";
 import { videosRouter } from "./routes/videos.ts";
+import { endpointUrlJudge, webhookEndpointsRouter } from "./routes/webhook-endpoints.ts";
 
 export interface ApiOptions {
   readonly engine: Engine;
   readonly producer: Producer;
   readonly person: Person;
-  /** Empty: everyone who reaches the address may call. */
-  readonly keys: readonly { readonly name: string; readonly key: string }[];
+  readonly keyring: Keyring;
+  /** What browsers' cookies are signed with. */
+  readonly cookieSecret: () => Promise<string>;
+  /** Calls a minute of a key that has no limit of its own; 0: none. */
+  readonly rateLimit: number;
+  /** Whose pages may call from a browser. */
+  readonly corsOrigins: readonly string[];
+  /** Webhooks may be sent to these though they are not public; none where left out. */
+  readonly allowAddresses?: readonly string[];
   readonly health: HealthCheck;
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
-  readonly onError: (error: unknown, request: { readonly method: string; readonly path: string }) => void;
+  readonly onError: (error: unknown, request: FailedRequest) => void;
 }
 
 export interface RunningApi {
@@ -29,30 +59,63 @@ export interface RunningApi {
   close(deadlineMs: number): Promise<void>;
 }
 
+/** Whoever does not send what it began to send holds a connection for no longer. */
+const timeouts = { headersTimeout: 15_000, requestTimeout: 2 * 60_000, keepAliveTimeout: 10_000 };
+
+/** Nothing goes either way for so long: the other side is gone. Events have heartbeats. */
+const idleMs = 2 * 60_000;
+
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
-  const server = createServer(
-    { requestTimeout: 5 * 60_000, headersTimeout: 30_000, keepAliveTimeout: 10_000 },
-    openApp(options),
-  );
+  const { engine, keyring } = options;
+  const listening = openEventListening({
+    feed: openEventFeed(engine),
+    keyring,
+    readVideo: (id) => engine.ledger.read(id),
+  });
+  const pulse = openPulse(engine.redis);
+  const server = createServer({ ...timeouts, connectionsCheckingInterval: 2_000 }, openApp(options, listening, pulse));
+  server.setTimeout(idleMs);
+  server.on("clientError", refuseUnreadable);
   await listen(server, options.port, options.host);
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
-  return { url: `http://${host}:${port}`, close: (deadlineMs) => close(server, deadlineMs) };
+  return {
+    url: `http://${host}:${port}`,
+    close: async (deadlineMs) => {
+      listening.close();
+      pulse.close();
+      await close(server, deadlineMs);
+    },
+  };
 }
 
-function openApp({ engine, producer, person, keys, health, onError }: Omit<ApiOptions, "host" | "port">): Express {
+function openApp(options: ApiOptions, listening: EventListening, pulse: Pulse): Express {
+  const { engine, producer, person, keyring, cookieSecret, rateLimit, corsOrigins, health, onError } = options;
+  const sessions = openSessions(cookieSecret, keyring);
+  const doors = openDoors(keyring, sessions);
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
+  app.use(nameRequest);
+  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: nothingRuns } }));
+  if (corsOrigins.length > 0) app.use(cors({ origin: [...corsOrigins], exposedHeaders, maxAge: 600 }));
   app.use(healthRouter(health));
-  app.use(refuseOtherSites(keys.length > 0));
-  const guard = requireKey(keys);
-  app.use("/board", guard.browser, boardRouter(engine));
-  app.use("/metrics", guard.bearer, metricsRouter(engine));
+  app.use(refuseDuringOutage(pulse));
+  app.use(refuseOtherSites(keyring, corsOrigins));
+  app.use(sessions.reads);
+  app.use(loginRouter(keyring, sessions));
+  app.use("/board", doors.admin, boardRouter(engine));
+  app.use("/metrics", doors.admin, metricsRouter(engine));
+  app.use("/v1", doors.anyKey, limitRate(openRateLimit(engine), rateLimit));
   app.use(
     "/v1/videos",
-    guard.bearer,
-    videosRouter({ producer, person, explain: openExplainer(engine), storage: engine.storage }),
+    videosRouter({ producer, person, explain: openExplainer(engine), storage: engine.storage, listening }),
+  );
+  app.use("/v1/files", filesRouter(openUploads(engine)));
+  app.use("/v1/events", eventsRouter(listening));
+  app.use(
+    "/v1/webhook_endpoints",
+    webhookEndpointsRouter(openWebhooks(engine, endpointUrlJudge(options.allowAddresses ?? []))),
   );
   app.get("/", (_request, response) => {
     response.redirect(302, "/board");
@@ -60,6 +123,43 @@ function openApp({ engine, producer, person, keys, health, onError }: Omit<ApiOp
   app.use(unknownRoute);
   app.use(replyWithProblem(onError));
   return app;
+}
+
+/** A reply is data; a page says for itself what may run in it. */
+const nothingRuns = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] };
+
+/** What pages of other origins may read of a reply. */
+const exposedHeaders = [
+  "Idempotent-Replayed",
+  "RateLimit",
+  "RateLimit-Policy",
+  "Retry-After",
+  "X-Request-Id",
+  "Content-Disposition",
+];
+
+/** Each reply names its request: what a person reports can be found in the log. */
+const nameRequest: RequestHandler = (_request, response, next) => {
+  response.setHeader("X-Request-Id", `req_${randomUUID()}`);
+  next();
+};
+
+/** What is no HTTP is answered as far as possible, and never with more than a sentence. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, code, message] =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? ["431 Request Header Fields Too Large", "headers_too_large", "The headers have more than 16 KiB."]
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? ["408 Request Timeout", "timeout", "The request did not come whole in time."]
+        : ["400 Bad Request", "malformed_request", "This is not HTTP that can be read."];
+  const body = JSON.stringify({ error: { message, type: "invalid_request_error", code, param: null } });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { RedisServerError, SettingsError } from "@reelq/service";
-import { ReelqError, UnreachableError } from "@reelq/sdk";
+import { BadHandleError, ReelqError, UnreachableError } from "@reelq/sdk";
 import { CommanderError } from "commander";
 
 /** What the process tells its caller. */
@@ -37,12 +37,16 @@ function explain(error: unknown): { exitCode: number; message: string } {
       message: `Nothing answers at ${error.url}. Start reelq with \`npm start\`, or set REELQ_URL to where its API listens.`,
     };
   }
-  if (error instanceof ReelqError) return { exitCode: codeOf(error), message: error.message };
+  if (error instanceof BadHandleError) return { exitCode: exitCodes.wrongUsage, message: error.message };
+  if (error instanceof ReelqError) return { exitCode: codeOf(error), message: inOptions(error) };
   return {
     exitCode: exitCodes.workFailed,
     message: error instanceof Error ? (error.stack ?? error.message) : String(error),
   };
 }
+
+/** The API says what to add to the call in JSON; here that is an option. */
+const inOptions = ({ message }: ReelqError): string => message.replaceAll(/\{"(insist|abandon)": true\}/g, "--$1");
 
 /** What the caller can mend is wrong usage; a conflict with what is going on, or a fault over there, is not. */
 function codeOf({ status }: ReelqError): number {

@@ -1,11 +1,12 @@
 import type { Environment } from "@reelq/service";
-import { openClient } from "@reelq/sdk";
+import { openReelq } from "@reelq/sdk";
 import { Command } from "commander";
 import { addAppCommands, addAudit, addDoctor } from "./commands/app.ts";
 import { addCancel } from "./commands/cancel.ts";
 import { addCreate } from "./commands/create.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addExplain } from "./commands/explain.ts";
+import { addKeys } from "./commands/keys.ts";
 import { addList } from "./commands/list.ts";
 import { addResolve } from "./commands/resolve.ts";
 import { addRetry } from "./commands/retry.ts";
@@ -24,13 +25,15 @@ export function openProgram(env: Environment): Command {
     .addHelpText("after", teaching);
   const client = () => {
     const { reelqUrl, reelqApiKey } = readClientEnvironment(env);
-    return openClient({ url: reelqUrl, key: reelqApiKey });
+    // A person waits for the answer: better told soon that nobody is there.
+    return openReelq({ url: reelqUrl, key: reelqApiKey, tries: 3 });
   };
   addUp(program, env);
   addDemo(program, env);
   addAppCommands(program, env);
   addAudit(program, env);
   addDoctor(program, env);
+  addKeys(program, env);
   addCreate(program, client);
   addList(program, client);
   addShow(program, client);

@@ -1,21 +1,34 @@
 import type { VideoBody } from "@reelq/contract";
-import type { Client } from "@reelq/sdk";
+import { type ResultOptions, VideoCancelledError, VideoFailedError, type VideoHandle } from "@reelq/sdk";
 import { CommandFailure, exitCodes } from "./exit.ts";
 import { openProgress } from "./progress.ts";
 import { type Output } from "./terminal.ts";
 import { detailOf } from "./video-line.ts";
 
+/** An API that restarts is back within this time, in milliseconds; a person would rather be told than wait longer. */
+const awayMs = 60_000;
+
+/** Between two looks, in milliseconds. */
+const everyMs = 500;
+
 /** Waits for videos side by side, showing how they get on; the last states, in the order asked for. */
-export async function waitFor(
-  client: Client,
-  ids: readonly string[],
-  output: Output | undefined,
-): Promise<VideoBody[]> {
+export async function waitFor(handles: readonly VideoHandle[], output: Output | undefined): Promise<VideoBody[]> {
   const progress = output && openProgress(output);
+  const onUpdate = (video: VideoBody) => progress?.update(video);
   try {
-    return await Promise.all(ids.map((id) => client.wait(id, { onUpdate: (video) => progress?.update(video) })));
+    return await Promise.all(handles.map((handle) => endOf(handle, { awayMs, everyMs, onUpdate })));
   } finally {
     progress?.end();
+  }
+}
+
+/** How a video ended, whether or not that is with a file. */
+export async function endOf(handle: VideoHandle, options: ResultOptions): Promise<VideoBody> {
+  try {
+    return await handle.result(options);
+  } catch (error) {
+    if (error instanceof VideoFailedError || error instanceof VideoCancelledError) return error.video;
+    throw error;
   }
 }
 

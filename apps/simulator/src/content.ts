@@ -19,12 +19,14 @@ export async function content(call: Call): Promise<void> {
   if (known) known.contents += 1;
   else world.looks.unknown += 1;
   world.looks.contents += 1;
-  const rule = world.faults.strike("content", false, occasion(call, { task: known }));
+  const variant = variantOf(call);
+  // Rules are about the video's bytes; what comes of its pictures, `capabilities.variants` says.
+  const isStruck = variant === "video" || variant instanceof Refusal;
+  const rule = isStruck ? world.faults.strike("content", false, occasion(call, { task: known })) : undefined;
   if (rule && (await strike(call, rule, known))) return;
   if (task instanceof Refusal) return refuse(response, task);
-  const variant = variantOf(call);
   if (variant instanceof Refusal) return refuse(response, variant);
-  const missing = notThere(call, task, rule);
+  const missing = notThere(call, task, rule) ?? withheld(call, variant);
   if (missing) return refuse(response, missing);
   if (rule?.do === "json_url") response.json({ id: task.id, url: elsewhere(call.request, task) });
   else await serve(call, task, variant, rule);
@@ -45,12 +47,18 @@ export async function serve(call: Call, task: Task, variant: Variant, rule?: Fau
 }
 
 function variantOf({ world, request }: Call): Variant | Refusal {
-  if (!world.settings.capabilities.variants) return "video";
+  if (world.settings.capabilities.variants === false) return "video";
   const given = request.query["variant"] ?? "video";
   return (
     variants.find((variant) => variant === given) ??
     new Refusal(400, "invalid_value", `Invalid 'variant': supported are ${variants.join(", ")}.`, { param: "variant" })
   );
+}
+
+/** The refusal of a server that knows the parameter, and has the video alone. */
+function withheld({ world }: Call, variant: Variant): Refusal | undefined {
+  if (variant === "video" || world.settings.capabilities.variants !== "none") return undefined;
+  return new Refusal(404, "variant_not_found", `This video has no ${variant}.`, { param: "variant" });
 }
 
 /** Why a task's file cannot be had, if so. */

@@ -29,10 +29,10 @@ const capabilities = {
   /** Range on content; without it the header is ignored. */
   range: z.boolean(),
   remix: z.boolean(),
-  /** `?variant=` on content; without it the parameter is ignored, and the video served. */
-  variants: z.boolean(),
+  /** `?variant=` on content; `none`: 404 for all but the video; false: the parameter is ignored, and the video served. */
+  variants: z.union([z.boolean(), z.literal("none")]),
 };
-const allCapable = { list: true, delete: true, range: true, remix: true, variants: true };
+const allCapable: Settings["capabilities"] = { list: true, delete: true, range: true, remix: true, variants: true };
 
 const cap = z.number().int().positive().nullable();
 const span = z.number().int().nonnegative();

@@ -50,8 +50,25 @@ export function logFacts(facts: Facts, log: Logger): void {
   );
   on("setAside", ({ what, id, reason }) => log.error({ id, reason }, `a ${what} was set aside`));
   on("swept", ({ reminded, held }) => log.warn({ reminded, held }, "reminded of videos whose next step was missing"));
+  on("webhookTried", ({ delivery, target, subject, event, type, status, answer, ms, error, nextAt }) =>
+    log[status === "failed" ? "warn" : "debug"](
+      { delivery, target, subject, event, type, answer, ms, error, nextAt },
+      status === "pending" ? "a webhook was not taken; it is tried again" : `a webhook was ${sayEnd[status]}`,
+    ),
+  );
+  on("webhookDisabled", ({ endpoint, project, reason }) =>
+    log.warn({ endpoint, project, reason }, "nothing is sent to a webhook endpoint any more"),
+  );
+  on("webhooksDispatched", ({ events, deliveries, cursor }) =>
+    log.debug({ events, deliveries, cursor }, "webhooks of these events were written down"),
+  );
+  on("webhooksMissed", ({ after, oldest }) =>
+    log.error({ after, oldest }, "the event stream was cut before webhooks read it; nobody was told of what is gone"),
+  );
   on("hiccup", ({ where, error }) => log.warn({ where, err: error }, "will be tried again"));
 }
+
+const sayEnd = { delivered: "delivered", failed: "given up", cancelled: "cancelled" };
 
 const about = (video: Video) => ({
   video: video.id,

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { openEngine, openStorage, startWorker, timeoutsOf } from "@reelq/engine";
+import { noteFleet, openEngine, openStorage, startWebhookWorker, startWorker, timeoutsOf } from "@reelq/engine";
 import { awsOf, openLogger, openShutdown, SettingsError } from "@reelq/service";
 import { openUpstream } from "@reelq/upstream";
+import { openWeb } from "@reelq/web";
 import { printAudit } from "./audit.ts";
 import { readArguments } from "./arguments.ts";
 import { printExamination } from "./doctor/examination.ts";
@@ -67,6 +68,10 @@ async function main(): Promise<void> {
     doubtPolicy: env.inDoubt,
   });
   shutdown.onShutdown("stages", () => worker.close(closeWithinMs));
+  await noteFleet(engine);
+  const web = openWeb({ allow: env.allowAddresses });
+  const webhooks = startWebhookWorker(engine, { name, send: (url, options) => web.post(url, options) });
+  shutdown.onShutdown("webhooks", () => webhooks.close(closeWithinMs));
   log.info(
     {
       worker: name,

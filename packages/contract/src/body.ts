@@ -1,78 +1,13 @@
 import { failureClasses } from "./failure.ts";
-import { type Status, publicStatus } from "./lifecycle.ts";
-import type { Attempt, Doubt, Setbacks, StoredFile, Video } from "./video.ts";
-
-/**
- * A video as the HTTP API shows it: the OpenAI shape (times in Unix seconds, `seconds` a string), and
- * beside it the `reelq` object with what that shape has no place for (times in ISO 8601).
- */
-export interface VideoBody {
-  id: string;
-  object: "video";
-  created_at: number;
-  completed_at: number | null;
-  /** Always null: a stored file stays until it is deleted. */
-  expires_at: null;
-  status: "queued" | "in_progress" | "completed" | "failed";
-  error: { code: string; message: string } | null;
-  model: string;
-  progress: number;
-  prompt: string;
-  remixed_from_video_id: string | null;
-  seconds: string;
-  size: string;
-  reelq: ReelqBody;
-}
-
-export interface ReelqBody {
-  status: Status;
-  version: number;
-  project: string;
-  upstream: string;
-  /** `upstream/model`. */
-  lane: string;
-  task: string | null;
-  updated_at: string;
-  /** Why a queued video waits. */
-  waiting: { reason: string; since: string; detail: string | null } | null;
-  /** What is known of a POST whose fate is not. */
-  in_doubt: { since: string; reason: string; looks: number; evidence: string | null; held: boolean } | null;
-  /** When the upstream deletes its own file. */
-  upstream_expires_at: string | null;
-  attempts: {
-    number: number;
-    upstream: string;
-    at: string;
-    outcome: string | null;
-    task: string | null;
-    charged: string;
-  }[];
-  setbacks: Setbacks;
-  looks: number;
-  failure: { class: string; charged: string; actor: string; retry: string; meaning: string } | null;
-  file: {
-    key: string;
-    sidecar: string;
-    bytes: number;
-    sha256: string;
-    content_type: string;
-    media: StoredFile["media"] | null;
-    differences: string[];
-  } | null;
-}
-
-/** A page of videos, newest first unless asked otherwise. */
-export interface VideoListBody {
-  object: "list";
-  data: VideoBody[];
-  first_id: string | null;
-  last_id: string | null;
-  has_more: boolean;
-}
+import { publicStatus } from "./lifecycle.ts";
+import { misfitOf } from "./request.ts";
+import type { Attempt, Doubt, StoredFile, Video } from "./video.ts";
+import type { PictureBody, ReelqBody, VideoBody } from "./video-body.ts";
 
 const isoTime = (ms: number): string => new Date(ms).toISOString();
 const unixSeconds = (ms: number): number => Math.floor(ms / 1000);
 
+/** A video as the HTTP API shows it. */
 export function videoBody(video: Video): VideoBody {
   const { request } = video;
   return {
@@ -112,9 +47,15 @@ function reelqBody(video: Video): ReelqBody {
     attempts: video.attempts.map(attemptBody),
     setbacks: video.setbacks,
     looks: "looks" in video ? video.looks.count : 0,
+    warnings: warningsOf(video),
     failure: video.status === "failed" ? { class: video.failure.class, ...failureClasses[video.failure.class] } : null,
     file: video.status === "stored" ? fileBody(video.file) : null,
   };
+}
+
+function warningsOf({ request }: Video): string[] {
+  const misfit = request.reference && misfitOf(request.reference, request.size);
+  return misfit === undefined ? [] : [`${misfit}: the upstream may crop, stretch or refuse it.`];
 }
 
 function progressOf(video: Video): number {
@@ -156,4 +97,21 @@ const fileBody = (file: StoredFile): NonNullable<ReelqBody["file"]> => ({
   content_type: file.contentType,
   media: file.media ?? null,
   differences: file.differences,
+  variants: variantsBody(file.variants),
+});
+
+function variantsBody({ thumbnail, spritesheet }: StoredFile["variants"] = {}) {
+  return {
+    ...(thumbnail ? { thumbnail: pictureBody(thumbnail) } : {}),
+    ...(spritesheet ? { spritesheet: pictureBody(spritesheet) } : {}),
+  };
+}
+
+type Picture = NonNullable<NonNullable<StoredFile["variants"]>["thumbnail"]>;
+
+const pictureBody = ({ key, bytes, sha256, contentType }: Picture): PictureBody => ({
+  key,
+  bytes,
+  sha256,
+  content_type: contentType,
 });

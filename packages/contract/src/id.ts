@@ -1,9 +1,15 @@
 /** A video's id: `video_` and a UUIDv7 (RFC 9562), so that ids sort by the time they were made. */
 export type VideoId = `video_${string}`;
 
-const VIDEO_ID = /^video_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+/** An uploaded file's id: `file_` and a UUIDv7. */
+export type FileId = `file_${string}`;
+
+const UUID_V7 = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
+const VIDEO_ID = new RegExp(`^video_${UUID_V7}$`);
+const FILE_ID = new RegExp(`^file_${UUID_V7}$`);
 
 export const isVideoId = (text: string): text is VideoId => VIDEO_ID.test(text);
+export const isFileId = (text: string): text is FileId => FILE_ID.test(text);
 
 /** The last millisecond an id was made in, and how many were made in it: keeps one process's ids in order. */
 let last = { ms: 0, sequence: 0 };
@@ -13,7 +19,11 @@ let last = { ms: 0, sequence: 0 };
  * a counter (RFC 9562, section 6.2, method 1), seeded low so that it has room.
  * @param nowMs milliseconds since 1970
  */
-export function newVideoId(nowMs: number): VideoId {
+export const newVideoId = (nowMs: number): VideoId => `video_${newUuid(nowMs)}`;
+export const newFileId = (nowMs: number): FileId => `file_${newUuid(nowMs)}`;
+
+/** A UUIDv7 for the id of anything else. */
+export function newUuid(nowMs: number): string {
   const random = crypto.getRandomValues(new Uint8Array(10));
   last = nextTick(nowMs, random);
   const time = last.ms.toString(16).padStart(12, "0");
@@ -21,7 +31,7 @@ export function newVideoId(nowMs: number): VideoId {
   const variant = ((random[2] ?? 0) & 0x3f) | 0x80;
   const tail = [variant, ...random.subarray(3)].map((byte) => byte.toString(16).padStart(2, "0"));
   const hex = `${time}7${counter}${tail.join("")}`;
-  return `video_${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }
 
 function nextTick(nowMs: number, random: Uint8Array) {

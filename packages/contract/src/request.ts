@@ -75,6 +75,60 @@ export function judgeRemix(
   return { prompt, model: source.model, seconds: source.seconds, size: source.size, remixOf };
 }
 
+/** What the `reelq` object of a create call asks for beside the video itself. */
+export interface CreateOptions {
+  /** Where to tell of the video's fate. */
+  readonly webhookUrl?: string;
+}
+
+const optionNames = ["webhook_url"];
+
+/**
+ * Judges the `reelq` object of a create or remix call; a text is taken for its JSON, as a form sends it.
+ * @throws ProblemError
+ */
+export function judgeOptions(given: unknown): CreateOptions {
+  if (given === undefined || given === null || given === "") return {};
+  const options = typeof given === "string" ? parsed(given) : given;
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw found([
+      {
+        code: "invalid_value",
+        message: `reelq must be an object, like {"webhook_url": "https://…"}; ${shown(given)} was given.`,
+        param: "reelq",
+      },
+    ]);
+  const problems = unknownFields(options as Record<string, unknown>, optionNames).map((one) => ({
+    ...one,
+    param: `reelq.${one.param ?? ""}`,
+  }));
+  const { webhook_url: url } = options as { webhook_url?: unknown };
+  if (url !== undefined && url !== null && (typeof url !== "string" || url.length > maxUrlLength || !URL.canParse(url)))
+    problems.push({
+      code: "invalid_value",
+      message: `reelq.webhook_url must be a URL of at most ${maxUrlLength} characters; ${shown(url)} was given.`,
+      param: "reelq.webhook_url",
+    });
+  if (problems.length > 0) throw found(problems);
+  return typeof url === "string" ? { webhookUrl: url } : {};
+}
+
+const maxUrlLength = 2_048;
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** In what a reference image differs from the video that starts with it, as a part of a sentence. */
+export function misfitOf({ width, height }: Reference, size: string): string | undefined {
+  if (width === undefined || height === undefined || `${width}x${height}` === size) return undefined;
+  return `input_reference is ${width}x${height} pixels, and the video ${size}`;
+}
+
 const found = (problems: readonly Problem[]): ProblemError => {
   const [first, ...rest] = problems;
   return new ProblemError([first ?? { code: "internal", message: "The request could not be judged." }, ...rest]);

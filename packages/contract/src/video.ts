@@ -106,6 +106,14 @@ const fetchingSchema = z.object({
 });
 export type Fetching = z.infer<typeof fetchingSchema>;
 
+/** A picture stored beside a video. */
+const pictureSchema = z.object({
+  key: z.string(),
+  bytes: z.number().int().positive(),
+  sha256: z.string(),
+  contentType: z.string(),
+});
+
 /** The stored bytes. */
 const fileSchema = z.object({
   key: z.string(),
@@ -124,6 +132,10 @@ const fileSchema = z.object({
     .optional(),
   /** What differs from what was asked for, a sentence each. */
   differences: z.array(z.string()),
+  /** The pictures that the upstream had of it; absent where it had none, and in records from before they were kept. */
+  variants: z
+    .object({ thumbnail: pictureSchema.exactOptional(), spritesheet: pictureSchema.exactOptional() })
+    .optional(),
 });
 export type StoredFile = z.infer<typeof fileSchema>;
 
@@ -155,6 +167,8 @@ const core = {
   project: z.string(),
   request: requestSchema,
   lane: laneSchema,
+  /** Where its producer wants to hear of it, and which API key's secret signs that. */
+  webhook: z.object({ url: z.string(), key: z.string() }).optional(),
   createdAt: atSchema,
   updatedAt: atSchema,
   /** When the next step is due, final ones excepted: what the sweep goes by. */
@@ -231,6 +245,7 @@ export const coreOf = ({
   project,
   request,
   lane,
+  webhook,
   createdAt,
   updatedAt,
   dueAt,
@@ -243,6 +258,7 @@ export const coreOf = ({
   project,
   request,
   lane,
+  ...(webhook === undefined ? {} : { webhook }),
   createdAt,
   updatedAt,
   dueAt,

@@ -1,10 +1,8 @@
 import { isFinal, type Status, type Video, type VideoId } from "@reelq/contract";
+import { eventStreamLength } from "./event-stream.ts";
 import type { Health } from "./health.ts";
 import { type LaneLimits, rateWindowMs, takesPlace } from "./lane.ts";
 import type { LimitOwner, Obstacle } from "./obstacle.ts";
-
-/** About a week of moves at a few thousand videos a day; 150 bytes each. */
-export const eventStreamLength = 200_000;
 
 /** What happens in the same script as the write. */
 export interface AdvanceOptions {
@@ -45,6 +43,7 @@ const counterOf = (video: Video): string =>
 /** What `advance.lua` is told; what is left out does not happen. Times in ms since 1970. */
 interface Move {
   readonly id: VideoId;
+  readonly project: string;
   readonly had: number;
   readonly gets: number;
   readonly status: Status;
@@ -82,6 +81,7 @@ export function moveOf(video: Video, written: Video, options: AdvanceOptions): M
     ...asked,
     rateWindowMs,
     id: video.id,
+    project: video.project,
     had: video.version,
     gets: written.version,
     status: written.status,

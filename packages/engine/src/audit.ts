@@ -76,7 +76,9 @@ async function auditIndexes(video: Video, engine: Engine, mend: boolean): Promis
   const { redis, keys } = engine;
   const { id, status } = video;
   const expected: readonly (readonly [key: string, isMember: boolean, score: number, name: string])[] = [
-    ...statuses.map((one) => [keys.status(one), one === status, 0, `the index of ${one} videos`] as const),
+    ...statuses.map(
+      (one) => [keys.status(video.project, one), one === status, 0, `the index of ${one} videos`] as const,
+    ),
     [keys.due, !isFinal(status), video.dueAt, "the due times"],
     [keys.inFlight(video.lane), takesPlace(video), video.updatedAt, "its lane's places"],
     [keys.accountInFlight(video.lane.upstream), takesPlace(video), video.updatedAt, "its account's places"],
@@ -155,10 +157,11 @@ async function auditFile(video: Video, { storage }: Engine): Promise<Finding[]> 
 /** Ids in an index that the index of all videos does not know. */
 async function auditStrays({ redis, keys, fleet }: Engine, mend: boolean): Promise<Finding[]> {
   const findings: Finding[] = [];
+  const projects = await redis.smembers(keys.projects);
   const indexes = [
     keys.due,
     keys.alarms,
-    ...statuses.map(keys.status),
+    ...projects.flatMap((project) => statuses.map((status) => keys.status(project, status))),
     ...fleet.lanes.flatMap((lane) => [keys.inFlight(lane), keys.waiting(lane)]),
     ...Object.keys(fleet.upstreams).map(keys.accountInFlight),
   ];

@@ -14,6 +14,8 @@ export interface EngineOptions {
   readonly storage: Storage;
   /** Workers wait for Redis to come back; producers are told within about a second. */
   readonly patient: boolean;
+  /** How long one that is not patient waits for an answer of Redis. @default 2,000 */
+  readonly answerWithinMs?: number | undefined;
   readonly clock?: Clock;
   /** Before every key; holds the hash tag. */
   readonly prefix?: string;
@@ -40,12 +42,13 @@ export function openEngine({
   fleet,
   storage,
   patient,
+  answerWithinMs,
   clock = { now: Date.now },
   prefix = defaultPrefix,
 }: EngineOptions): Engine {
   const facts = new Facts();
   const onError = (error: Error) => facts.emit("hiccup", { where: "redis", error });
-  const redis = connect(redisUrl, patient, onError);
+  const redis = connect(redisUrl, { patient, answerWithinMs }, onError);
   const keys = keysFor(prefix);
   const queues = openQueues(redis, keys, fleet, onError);
   return {

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
-import type { Lane, Status, Video, VideoId } from "@reelq/contract";
+import type { Alarm, DisabledReason, Lane, Status, Video, VideoId } from "@reelq/contract";
 import type { BreakerChange } from "./advance.ts";
-import type { Alarm } from "./ledger.ts";
+import type { WebhookTried } from "./webhooks/delivery.ts";
 
 /**
  * What the engine announces. It never logs: the worker app writes lines from these, and tests await them.
@@ -34,6 +34,14 @@ export interface FactMap {
   swept: [{ reminded: VideoId[]; held: number }];
   /** Something failed that will be tried again. */
   hiccup: [{ where: string; error: Error }];
+  /** Webhook deliveries were written for a page of events. */
+  webhooksDispatched: [{ events: number; deliveries: number; cursor: string }];
+  /** Events were no longer in the stream when webhooks came to read on: nobody was told of them. */
+  webhooksMissed: [{ after: string; oldest: string }];
+  /** A webhook was sent, or ended without being sent. Its payload and the path of its address are not told. */
+  webhookTried: [WebhookTried];
+  /** Nothing is sent to an endpoint any more. */
+  webhookDisabled: [{ endpoint: string; project: string; reason: DisabledReason }];
   /** One stage's run is over: for counting. */
   ran: [{ stage: StageName; durationMs: number }];
 }

@@ -4,16 +4,24 @@ import type { Clock } from "./clock.ts";
 import { contentTypes, containerOf, differencesFrom, magicBytes, MediaGate, UnusableBytesError } from "./media.ts";
 import type { Storage } from "./storage/storage.ts";
 
+/** The pictures that were stored beside a video; of each that was not, a sentence that says why. */
+export interface Gathered {
+  readonly variants?: NonNullable<StoredFile["variants"]>;
+  readonly missing: readonly string[];
+}
+
 /**
  * Streams a video's bytes into storage under its deterministic key, and a JSON sidecar beside it. What is
  * no whole video is refused before the storage can commit it.
+ * @param gather brings the pictures, once the video itself is safe
  * @throws UnusableBytesError, or whatever the stream or the storage failed with
  */
 export async function store(
   video: VideoIn<"downloading">,
   body: Readable,
+  gather: () => Promise<Gathered>,
   context: { readonly storage: Storage; readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<StoredFile> {
+): Promise<{ readonly file: StoredFile; readonly missing: readonly string[] }> {
   const { head, rest } = await peek(body);
   const container = containerOf(head);
   if (!container) throw new UnusableBytesError("not_video", `The bytes are no video: they begin with ${shown(head)}.`);
@@ -23,6 +31,7 @@ export async function store(
   const contentType = contentTypes[container];
   const key = fileKey(video, container);
   const { bytes, sha256 } = await context.storage.put(key, checked, { contentType, signal: context.signal });
+  const { variants, missing } = await gather();
   const file: StoredFile = {
     key,
     sidecarKey: `${key}.json`,
@@ -31,9 +40,10 @@ export async function store(
     contentType,
     media: gate.media,
     differences: differencesFrom(video.request, gate.media),
+    ...(variants ? { variants } : {}),
   };
   await putSidecar(video, file, context);
-  return file;
+  return { file, missing };
 }
 
 /** What an earlier try put and could not record, under whichever key it would have; a put is all or nothing. */
@@ -46,12 +56,12 @@ export async function storedBefore(video: VideoIn<"downloading">, storage: Stora
 }
 
 /** `2026/11/22/video_….mp4`, by the day the video was asked for (UTC): the same key on every try. */
-function fileKey({ id, createdAt }: VideoIn<"downloading">, extension: string): string {
+export function fileKey({ id, createdAt }: VideoIn<"downloading">, extension: string): string {
   return `${new Date(createdAt).toISOString().slice(0, 10).replaceAll("-", "/")}/${id}.${extension}`;
 }
 
 /** Enough of the stream to know what it is; `rest` is the whole of it again. */
-async function peek(body: Readable): Promise<{ head: Buffer; rest: Readable }> {
+export async function peek(body: Readable): Promise<{ head: Buffer; rest: Readable }> {
   const chunks: Buffer[] = [];
   let length = 0;
   const iterator = body[Symbol.asyncIterator]();
@@ -68,7 +78,7 @@ async function peek(body: Readable): Promise<{ head: Buffer; rest: Readable }> {
   return { head: Buffer.concat(chunks), rest: Readable.from(whole(), { objectMode: false }) };
 }
 
-const shown = (head: Buffer): string =>
+export const shown = (head: Buffer): string =>
   head.length === 0 ? "nothing at all" : JSON.stringify(head.toString("latin1", 0, magicBytes));
 
 /** All that is known of the file, for whoever finds it in the bucket in ten years. */
@@ -99,6 +109,7 @@ async function putSidecar(
       contentType: file.contentType,
       media: file.media ?? null,
       differences: file.differences,
+      variants: file.variants ?? {},
     },
   };
   await storage.put(file.sidecarKey, Readable.from([Buffer.from(`${JSON.stringify(sidecar, null, 2)}\n`)]), {

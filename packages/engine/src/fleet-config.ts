@@ -104,6 +104,8 @@ const upstreamSchema = z.strictObject({
       range: capability.optional(),
       /** `POST /videos/{id}/remix`. */
       remix: capability.optional(),
+      /** `GET /videos/{id}/content?variant=thumbnail` and `spritesheet`. */
+      variants: capability.optional(),
     })
     .optional(),
   /** Of the whole account. */
@@ -132,6 +134,13 @@ const shape = z.strictObject({
   equivalents: z
     .record(z.string(), z.array(z.string(), { error: "must be a list of models" }).min(1, "must name a model"))
     .default({}),
+  /** Reference images. */
+  references: z
+    .strictObject({
+      /** What becomes of one whose width and height are not the video's: `reelq.warnings` says so, or it is refused. */
+      misfit: z.enum(["warn", "refuse"], { error: "must be warn or refuse" }).default("warn"),
+    })
+    .prefault({}),
   timings: timingsSchema,
 });
 

@@ -15,6 +15,7 @@ import { type Timings, timingsOf } from "./timings.ts";
 
 /** The upstreams and models, and how they meet in lanes. */
 export interface Fleet {
+  readonly config: FleetConfig;
   readonly catalogue: Catalogue;
   readonly upstreams: Readonly<Record<string, UpstreamEntry>>;
   readonly lanes: readonly Lane[];
@@ -30,6 +31,8 @@ export interface Fleet {
   limitsOf(lane: Lane): LaneLimits;
   /** What was said of an upstream's ability; `auto`: it shows. */
   capability(upstream: string, what: "list" | "range" | "remix"): Capability;
+  /** A reference image must have the video's size. */
+  readonly refusesMisfits: boolean;
   /** How long an upstream keeps a finished file where the task does not say, in ms. */
   retentionMs(upstream: string): number;
 }
@@ -45,6 +48,7 @@ export function openFleet(given: z.input<typeof fleetSchema>): Fleet {
   );
   const lanesOf = (model: string): readonly Lane[] => lanes.filter((lane) => lane.model === model);
   return {
+    config,
     // A model that nobody serves cannot be asked for, once there are upstreams at all.
     catalogue:
       lanes.length === 0
@@ -65,6 +69,7 @@ export function openFleet(given: z.input<typeof fleetSchema>): Fleet {
       account: limitsFrom(config.upstreams[upstream]?.limits),
     }),
     capability: (upstream, what) => config.upstreams[upstream]?.capabilities?.[what] ?? "auto",
+    refusesMisfits: config.references.misfit === "refuse",
     retentionMs: (upstream) => {
       const { retentionSeconds } = config.upstreams[upstream] ?? {};
       return retentionSeconds === undefined ? assumedLifeMs : retentionSeconds * SECOND;

@@ -1,4 +1,28 @@
+export {
+  type ApiKeyRecord,
+  type ApiKeys,
+  cookieSecretOf,
+  defaultProject,
+  type GivenKey,
+  type Holder,
+  isKeyName,
+  type Keyring,
+  openApiKeys,
+  openKeyring,
+} from "./api-keys.ts";
+export { type EventFeed, isBefore, type Interest, openEventFeed, type Told } from "./event-feed.ts";
+export { openPulse, type Pulse } from "./pulse.ts";
+export { openRateLimit, type Rate, type RateLimit, rateWindowSeconds } from "./rate-limit.ts";
+export { type Kept, maxUploadBytes, openUploads, type Upload, uploadPurposes, type Uploads } from "./uploads.ts";
 export { audit, type AuditReport, type Finding } from "./audit.ts";
+export type { Caller } from "./caller.ts";
+export {
+  type DirectProducer,
+  type DirectProducerOptions,
+  type DirectRequest,
+  openProducer,
+} from "./direct-producer.ts";
+export { noteFleet } from "./fleet-notice.ts";
 export { type Clock, DAY, type Dice, HOUR, MINUTE, SECOND } from "./clock.ts";
 export { CorruptRecordError } from "./corrupt-record.ts";
 export { type Engine, type EngineOptions, openEngine } from "./engine.ts";
@@ -8,9 +32,18 @@ export { type Fleet, openFleet, refuseUpstreams, timeoutsOf, withSingleUpstream 
 export { type FleetConfig, fleetSchema } from "./fleet-config.ts";
 export { type Breaker, type LaneState } from "./lane-state.ts";
 export { laneName, type LaneLimits } from "./lane.ts";
-export { type Alarm, type Ledger, openLedger, type VideoEvent } from "./ledger.ts";
+export { type Ledger, openLedger, type RequestMemory } from "./ledger.ts";
 export { defaultPrefix, keysFor, prefixOption } from "./keys.ts";
-export { type Accepted, type Caller, openProducer, type Producer } from "./producer.ts";
+export {
+  type Accepted,
+  type Ask,
+  type Outside,
+  type Producer,
+  producerOn,
+  type ReferenceGiven,
+  type Repeatable,
+} from "./producer.ts";
+export { RefusedItemsError } from "./refused-items-error.ts";
 export { metricsText } from "./metrics.ts";
 export { openPerson, type Person, type Resolution } from "./person.ts";
 export { sayLane } from "./obstacle.ts";
@@ -22,3 +55,14 @@ export { type AwsSettings, openStorage } from "./storage/open.ts";
 export { StorageError } from "./storage/storage-error.ts";
 export { type ByteRange, type Storage, type StoredObject } from "./storage/storage.ts";
 export { startWorker, type StageWorkers, type WorkerOptions } from "./worker.ts";
+export { type Send } from "./webhooks/courier.ts";
+export { type WebhookTried } from "./webhooks/delivery.ts";
+export { type WebhookEndpoint } from "./webhooks/endpoint.ts";
+export { type Signing, stillSigning } from "./webhooks/signature.ts";
+export { type LoggedDelivery, openWebhooks, type Webhooks } from "./webhooks/webhooks.ts";
+export {
+  startWebhookWorker,
+  type WebhookTimings,
+  type WebhookWorker,
+  type WebhookWorkerOptions,
+} from "./webhooks/worker.ts";

@@ -1,4 +1,4 @@
-import type { Lane, Status, VideoId } from "@reelq/contract";
+import type { DeliveryStatus, Lane, Status, VideoId } from "@reelq/contract";
 import { laneName } from "./lane.ts";
 
 /**
@@ -12,18 +12,32 @@ export interface Keys {
   readonly video: (id: VideoId) => string;
   /** ZSET, all scores 0, so ordered by id, which is by age: every video. */
   readonly videos: string;
-  /** ZSET like `videos`: those in one status. */
-  readonly status: (status: Status) => string;
+  /** SET: every project that ever had a video. */
+  readonly projects: string;
+  /** ZSET like `videos`: a project's in one status. */
+  readonly status: (project: string, status: Status) => string;
   /** ZSET id -> ms since 1970: when the next step of a video that is not final is due. */
   readonly due: string;
   /** ZSET id -> ms since 1970: when somebody should hear that a video is still where it is. */
   readonly alarms: string;
   /** HASH attempt number -> `upstream task`: what a worker brought that had been taken for lost. */
   readonly evidence: (id: VideoId) => string;
-  /** STREAM of moves and alarms: `video`, `version`, `status`, `at`, and `alarm` where it is one. */
+  /** STREAM of moves, alarms and what else a project should hear of; see `event-stream.ts`. */
   readonly events: string;
-  /** STRING `fingerprint id`, expires: what an idempotency key was first used for. */
-  readonly idempotency: (project: string, key: string) => string;
+  /** STRING `fingerprint id`, expires: what an idempotency key was first used for by an API key. */
+  readonly idempotency: (apiKey: string, key: string) => string;
+  /** ZSET id -> ms since 1970, expires: the videos that one request without an idempotency key made; see `scripts/memory.lua`. */
+  readonly repeats: (apiKey: string, fingerprint: string) => string;
+  /** HASH id -> JSON list of object keys: files of deleted videos that are still to be removed. */
+  readonly trash: string;
+  /** HASH id -> JSON: the API keys, hashed; see `api-keys.ts`. */
+  readonly apiKeys: string;
+  /** STRING: what the cookies of browsers are signed with. */
+  readonly cookieSecret: string;
+  /** HASH id -> JSON: the files that producers uploaded; see `files.ts`. */
+  readonly uploads: string;
+  /** ZSET, all scores 0, so by age: a project's uploaded files. */
+  readonly projectUploads: (project: string) => string;
   /** STRING id: the video that owns an upstream's task. */
   readonly task: (upstream: string, task: string) => string;
   /** ZSET task -> ms since 1970: the latest tasks that videos came to own at an upstream. */
@@ -60,6 +74,36 @@ export interface Keys {
   readonly learned: (lane: Lane, seconds: number) => string;
   /** HASH like `learned`: the full sketch before it. */
   readonly learnedBefore: (lane: Lane, seconds: number) => string;
+  /** HASH, see `webhooks/endpoint.ts`: where a project's events are sent, with its secret. */
+  readonly webhookEndpoint: (id: string) => string;
+  /** ZSET, all scores 0, so by age: every webhook endpoint. */
+  readonly webhookEndpoints: string;
+  /** ZSET like `webhookEndpoints`: a project's. */
+  readonly projectWebhookEndpoints: (project: string) => string;
+  /** HASH `secret`, `oldSecret`, `oldUntil`: what signs the webhooks of addresses that an API key names with single videos. */
+  readonly webhookSigning: (apiKey: string) => string;
+  /** STRING id: the last entry of `events` whose webhook deliveries are written. */
+  readonly webhookCursor: string;
+  /** STRING worker, expires: who reads `events` for webhooks. */
+  readonly webhookReader: string;
+  /** STREAM of one entry: something is to be delivered at once. */
+  readonly webhookWakes: string;
+  /** ZSET target -> ms since 1970: when somebody must look what is to be sent there. */
+  readonly webhookTargets: string;
+  /** HASH, see `webhooks/delivery.ts`; expires when it has ended: one event on its way to one target. */
+  readonly webhookDelivery: (id: string) => string;
+  /** ZSET delivery -> ms since 1970: the next tries at a target; of each video its first delivery only. */
+  readonly webhookDue: (target: string) => string;
+  /** ZSET delivery -> ms since 1970: what is being sent to a target, and until when its worker is taken to live. */
+  readonly webhookClaims: (target: string) => string;
+  /** LIST of deliveries: what a target is to hear of one video (or of anything else), in order. */
+  readonly webhookOrder: (target: string, subject: string) => string;
+  /** ZSET, all scores 0, so by age: a target's deliveries in one status; those that ended expire. */
+  readonly webhookLog: (target: string, status: DeliveryStatus) => string;
+  /** STRING ms since 1970, expires: when an address that was named with single videos answered 410. */
+  readonly webhookGone: (target: string, urlDigest: string) => string;
+  /** STRING JSON: which upstreams and models there are, for producers that share the Redis; see `fleet-notice.ts`. */
+  readonly fleet: string;
   /** STRING with expiry: a worker lives. */
   readonly worker: (name: string) => string;
   /** ZSET name -> ms since 1970: until when each worker is taken to live. */
@@ -88,13 +132,20 @@ export function keysFor(prefix: string): Keys {
     prefix,
     video: (id) => `${prefix}:video:${id}`,
     videos: `${prefix}:videos`,
-    status: (status) => `${prefix}:status:${status}`,
+    projects: `${prefix}:projects`,
+    status: (project, status) => `${prefix}:status:${project}:${status}`,
     due: `${prefix}:due`,
     alarms: `${prefix}:alarms`,
     evidence: (id) => `${prefix}:evidence:${id}`,
     counters: `${prefix}:counters`,
     events: `${prefix}:events`,
-    idempotency: (project, key) => `${prefix}:idempotency:${project}:${key}`,
+    idempotency: (apiKey, key) => `${prefix}:idempotency:${apiKey}:${key}`,
+    repeats: (apiKey, fingerprint) => `${prefix}:repeats:${apiKey}:${fingerprint}`,
+    trash: `${prefix}:trash`,
+    apiKeys: `${prefix}:api-keys`,
+    cookieSecret: `${prefix}:cookie-secret`,
+    uploads: `${prefix}:uploads`,
+    projectUploads: (project) => `${prefix}:uploads:${project}`,
     task: (upstream, task) => `${prefix}:task:${upstream}:${task}`,
     recentTasks: (upstream) => `${prefix}:recent-tasks:${upstream}`,
     waiting: (lane) => `${prefix}:waiting:${laneName(lane)}`,
@@ -112,6 +163,21 @@ export function keysFor(prefix: string): Keys {
     breaker: (upstream) => `${prefix}:breaker:${upstream}`,
     learned: (lane, seconds) => `${prefix}:learned:${laneName(lane)}/${seconds}`,
     learnedBefore: (lane, seconds) => `${prefix}:learned-before:${laneName(lane)}/${seconds}`,
+    webhookEndpoint: (id) => `${prefix}:webhook-endpoint:${id}`,
+    webhookEndpoints: `${prefix}:webhook-endpoints`,
+    projectWebhookEndpoints: (project) => `${prefix}:webhook-endpoints:${project}`,
+    webhookSigning: (apiKey) => `${prefix}:webhook-signing:${apiKey}`,
+    webhookCursor: `${prefix}:webhook-cursor`,
+    webhookReader: `${prefix}:webhook-reader`,
+    webhookWakes: `${prefix}:webhook-wakes`,
+    webhookTargets: `${prefix}:webhook-targets`,
+    webhookDelivery: (id) => `${prefix}:webhook-delivery:${id}`,
+    webhookDue: (target) => `${prefix}:webhook-due:${target}`,
+    webhookClaims: (target) => `${prefix}:webhook-claims:${target}`,
+    webhookOrder: (target, subject) => `${prefix}:webhook-order:${target}:${subject}`,
+    webhookLog: (target, status) => `${prefix}:webhook-log:${target}:${status}`,
+    webhookGone: (target, urlDigest) => `${prefix}:webhook-gone:${target}:${urlDigest}`,
+    fleet: `${prefix}:fleet`,
     worker: (name) => `${prefix}:worker:${name}`,
     workers: `${prefix}:workers`,
     sweeping: `${prefix}:sweeping`,

@@ -1,8 +1,19 @@
-import { randomUUID } from "node:crypto";
-import { isAllowed, type Lane, type Status, statuses, type Video, type VideoId, type VideoIn } from "@reelq/contract";
+import { createHash, randomUUID } from "node:crypto";
+import {
+  type Alarm,
+  isAllowed,
+  type Lane,
+  type LedgerEvent,
+  type Status,
+  statuses,
+  type Video,
+  type VideoId,
+  type VideoIn,
+} from "@reelq/contract";
 import type { Redis } from "ioredis";
-import { type Advance, type AdvanceOptions, advanceOf, eventStreamLength, moveOf } from "./advance.ts";
-import type { Clock } from "./clock.ts";
+import { type Advance, type AdvanceOptions, advanceOf, moveOf } from "./advance.ts";
+import { type Clock, DAY, MINUTE } from "./clock.ts";
+import { eventOf, eventStreamLength } from "./event-stream.ts";
 import type { Keys } from "./keys.ts";
 import { type Breaker, type LaneState, readBreakers, readLaneStates } from "./lane-state.ts";
 import type { LaneLimits } from "./lane.ts";
@@ -10,22 +21,52 @@ import { generationLength, type Learned, readLearned } from "./learned.ts";
 import { parseRecord, readable } from "./record.ts";
 import { defineScripts } from "./scripts.ts";
 
-type Acceptance =
-  | { readonly kind: "accepted"; readonly video: VideoIn<"queued"> }
-  | { readonly kind: "known"; readonly id: VideoId; readonly fingerprint: string };
+/** An idempotency key is remembered for so long: longer than any client tries, and than the videos' jobs are kept. */
+const idempotencyKeepMs = 7 * DAY;
 
-interface Idempotency {
-  readonly key: string;
-  /** Of the whole request: the same key with another one is a conflict. */
+/** A request without one for so long: the official SDKs wait ten minutes for an answer before they ask again. */
+const repeatsKeepMs = 30 * MINUTE;
+
+/** See `scripts/memory.lua`. */
+const toldOffset = 1e13;
+
+/** How a request is known again. Its key names the API key that it came with, for that alone knows it. */
+export interface RequestMemory {
+  readonly apiKey: string;
+  /** Of the whole request, without spaces: the same idempotency key with another one is a conflict. */
   readonly fingerprint: string;
-  readonly keepMs: number;
+  readonly way:
+    /** By the key that the client made up. */
+    | { readonly kind: "key"; readonly key: string }
+    /** By itself; `isRepeat`: the client says that it asked before. */
+    | { readonly kind: "itself"; readonly isRepeat: boolean };
 }
+
+export interface Draft {
+  readonly video: VideoIn<"queued">;
+  readonly memory?: RequestMemory | undefined;
+}
+
+/** What its key was first used for, where that was another request. */
+interface Conflict {
+  /** Place in the list of drafts, from 0. */
+  readonly index: number;
+  readonly fingerprint: string;
+  readonly id: VideoId;
+}
+
+type Acceptance =
+  /** Under which id each is known: another one where it was asked before. */
+  | { readonly kind: "accepted"; readonly ids: readonly VideoId[] }
+  | { readonly kind: "conflict"; readonly conflicts: readonly Conflict[] };
 
 export interface ListOptions {
   /** The last id of the page before. */
   readonly after?: VideoId | undefined;
   readonly limit: number;
   readonly order: "asc" | "desc";
+  /** Only this project's; everyone's where left out. */
+  readonly project?: string | undefined;
   /** Only those in one of these. */
   readonly statuses?: readonly Status[] | undefined;
 }
@@ -34,21 +75,6 @@ export interface VideoPage {
   readonly videos: readonly Video[];
   readonly hasMore: boolean;
 }
-
-export interface VideoEvent {
-  /** The stream's own id: ascends. */
-  readonly id: string;
-  readonly video: VideoId;
-  readonly version: number;
-  readonly status: Status;
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** Not a move: the video is still where it is, and somebody should know. */
-  readonly alarm?: Alarm;
-}
-
-/** `overdue`: a render takes far too long. `at_risk`: a file may expire before it is stored. */
-export type Alarm = "overdue" | "at_risk";
 
 /** A task that a worker brought after its attempt had been taken for lost. */
 export interface Evidence {
@@ -59,7 +85,17 @@ export interface Evidence {
 
 /** The records in Redis, moved by compare-and-set: the truth. */
 export interface Ledger {
-  accept(draft: VideoIn<"queued">, idempotency?: Idempotency & { readonly project: string }): Promise<Acceptance>;
+  /** Makes new videos durable, all or none; one that was asked before is known under its first id. */
+  accept(drafts: readonly Draft[]): Promise<Acceptance>;
+  /** What an idempotency key was first used for. */
+  recall(apiKey: string, key: string): Promise<Omit<Conflict, "index"> | undefined>;
+  /** The answer to a request that is remembered by itself went out whole. */
+  told(memory: RequestMemory, video: Pick<Video, "id" | "createdAt">): Promise<void>;
+  /** Takes a video out; false if it moved on meanwhile. @param files object keys, for the trash */
+  remove(video: Video, files: readonly string[]): Promise<boolean>;
+  /** Files of removed videos that are still to be removed, by the video's id. */
+  trash(): Promise<ReadonlyMap<string, readonly string[]>>;
+  emptyTrash(id: string): Promise<void>;
   /** @throws CorruptRecordError */
   read(id: VideoId): Promise<Video | undefined>;
   /**
@@ -106,40 +142,76 @@ export interface Ledger {
   mendIndex(video: Video, index: string, score: number | null): Promise<void>;
   keepEvidence(id: VideoId, evidence: Evidence): Promise<void>;
   evidenceFor(id: VideoId): Promise<Evidence[]>;
-  events(options: { readonly after: string; readonly limit: number }): Promise<VideoEvent[]>;
+  events(options: { readonly after: string; readonly limit: number }): Promise<LedgerEvent[]>;
 }
 
 export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
   const scripts = defineScripts(redis);
 
+  const statusKeys = async (projects: readonly string[] | undefined, wanted: readonly Status[]) =>
+    (projects ?? (await redis.smembers(keys.projects))).flatMap((project) =>
+      wanted.map((status) => keys.status(project, status)),
+    );
+
   return {
-    async accept(draft, idempotency) {
-      const video: VideoIn<"queued"> = { ...draft, version: 1 };
-      const [kind, first, second] = await scripts.accept(
+    async accept(drafts) {
+      const [kind, ...rest] = await scripts.accept(
+        [keys.videos, keys.due, keys.events, keys.projects, ...drafts.flatMap((draft) => keysOf(draft, keys))],
+        [
+          clock.now(),
+          eventStreamLength,
+          repeatsKeepMs,
+          idempotencyKeepMs,
+          ...drafts.flatMap(({ video, memory }) => [
+            video.id,
+            JSON.stringify(video),
+            video.dueAt,
+            video.project,
+            memory?.fingerprint ?? "",
+            memory ? memoryWord(memory) : "",
+          ]),
+        ],
+      );
+      if (kind === "done") return { kind: "accepted", ids: rest as VideoId[] };
+      if (kind === "conflict") return { kind, conflicts: conflictsOf(rest) };
+      throw new Error(`A video ${drafts[Number(rest[0]) - 1]?.video.id} exists already: ids must be new.`);
+    },
+
+    async recall(apiKey, key) {
+      const known = await redis.get(keys.idempotency(apiKey, key));
+      const [fingerprint, id] = known?.split(" ") ?? [];
+      return fingerprint === undefined || id === undefined ? undefined : { fingerprint, id: id as VideoId };
+    },
+
+    async told({ apiKey, fingerprint }, { id, createdAt }) {
+      await redis.zadd(keys.repeats(apiKey, digest(fingerprint)), "XX", createdAt - toldOffset, id);
+    },
+
+    async remove(video, files) {
+      const [kind] = await scripts.remove(
         [
           keys.video(video.id),
           keys.videos,
-          keys.status("queued"),
+          keys.status(video.project, video.status),
           keys.due,
           keys.events,
-          keys.idempotency(idempotency?.project ?? "", idempotency?.key ?? ""),
+          keys.alarms,
+          keys.evidence(video.id),
           keys.waiting(video.lane),
+          keys.trash,
         ],
-        [
-          video.id,
-          video.version,
-          video.status,
-          JSON.stringify(video),
-          video.dueAt,
-          eventStreamLength,
-          idempotency?.fingerprint ?? "",
-          idempotency?.keepMs ?? 0,
-          video.createdAt,
-        ],
+        [video.id, video.version, video.project, clock.now(), eventStreamLength, JSON.stringify(files)],
       );
-      if (kind === "known") return { kind, fingerprint: String(first), id: String(second) as VideoId };
-      if (kind === "exists") throw new Error(`A video ${video.id} exists already: ids must be new.`);
-      return { kind: "accepted", video };
+      return kind === "removed";
+    },
+
+    async trash() {
+      const kept = await redis.hgetall(keys.trash);
+      return new Map(Object.entries(kept).map(([id, list]) => [id, JSON.parse(list) as string[]]));
+    },
+
+    async emptyTrash(id) {
+      await redis.hdel(keys.trash, id);
     },
 
     async read(id) {
@@ -156,8 +228,8 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
       const reply = await scripts.advance(
         [
           keys.video(video.id),
-          keys.status(video.status),
-          keys.status(written.status),
+          keys.status(video.project, video.status),
+          keys.status(video.project, written.status),
           keys.due,
           keys.events,
           keys.inFlight(lane),
@@ -184,8 +256,11 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
       return (await scripts.hold([keys.video(video.id), keys.due], [video.id, video.version, Math.ceil(dueAt)])) === 1;
     },
 
-    async list({ after, limit, order, statuses }) {
-      const indexes = statuses ? statuses.map(keys.status) : [keys.videos];
+    async list({ after, limit, order, project, statuses: wanted }) {
+      const indexes =
+        project === undefined && wanted === undefined
+          ? [keys.videos]
+          : await statusKeys(project === undefined ? undefined : [project], wanted ?? statuses);
       const found = await Promise.all(
         indexes.map((index) =>
           order === "asc"
@@ -202,9 +277,14 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
     },
 
     async counts() {
-      const names = statuses;
-      const counted = await Promise.all(names.map((status) => redis.zcard(keys.status(status))));
-      return Object.fromEntries(names.map((status, index) => [status, counted[index] ?? 0])) as Record<Status, number>;
+      const projects = await redis.smembers(keys.projects);
+      const counted = await Promise.all(
+        statuses.map(async (status) => {
+          const each = await Promise.all(projects.map((project) => redis.zcard(keys.status(project, status))));
+          return [status, each.reduce((sum, count) => sum + count, 0)] as const;
+        }),
+      );
+      return Object.fromEntries(counted) as Record<Status, number>;
     },
 
     async counters() {
@@ -232,7 +312,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
     async raise(video, alarm) {
       const event = await scripts.alarm(
         [keys.video(video.id), keys.alarms, keys.events, keys.counters],
-        [video.id, video.version, video.status, alarm, clock.now(), eventStreamLength],
+        [video.id, video.version, video.status, alarm, clock.now(), eventStreamLength, video.project],
       );
       return event !== "";
     },
@@ -301,17 +381,26 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
   };
 }
 
-function eventOf(id: string, fields: string[]): VideoEvent {
-  const read = new Map(
-    fields.flatMap((name, index) => (index % 2 === 0 ? [[name, fields[index + 1] ?? ""] as const] : [])),
-  );
-  const alarm = read.get("alarm") as Alarm | undefined;
-  return {
-    id,
-    video: read.get("video") as VideoId,
-    version: Number(read.get("version")),
-    status: read.get("status") as Status,
-    at: Number(read.get("at")),
-    ...(alarm === undefined ? {} : { alarm }),
-  };
+const digest = (text: string): string => createHash("sha256").update(text).digest("base64url");
+
+function keysOf({ video, memory }: Draft, keys: Keys): string[] {
+  const record = keys.video(video.id);
+  return [
+    record,
+    keys.status(video.project, "queued"),
+    keys.waiting(video.lane),
+    memory ? memoryKey(memory, keys) : record,
+  ];
+}
+
+const memoryKey = ({ apiKey, fingerprint, way }: RequestMemory, keys: Keys): string =>
+  way.kind === "key" ? keys.idempotency(apiKey, way.key) : keys.repeats(apiKey, digest(fingerprint));
+
+const memoryWord = ({ way }: RequestMemory): string => (way.kind === "key" ? "key" : way.isRepeat ? "again" : "first");
+
+function conflictsOf(words: readonly (string | number | null)[]): Conflict[] {
+  const conflicts: Conflict[] = [];
+  for (let at = 0; at + 2 < words.length; at += 3)
+    conflicts.push({ index: Number(words[at]) - 1, fingerprint: String(words[at + 1]), id: words[at + 2] as VideoId });
+  return conflicts;
 }

@@ -1,10 +1,11 @@
-import { failureClasses, statuses } from "@reelq/contract";
+import { type Alarm, type DeliveryStatus, failureClasses, statuses } from "@reelq/contract";
 import type { Engine } from "./engine.ts";
 import { laneName } from "./lane.ts";
 import type { LaneState } from "./lane-state.ts";
-import type { Alarm } from "./ledger.ts";
 
 const alarms: readonly Alarm[] = ["at_risk", "overdue"];
+
+const webhookEnds: readonly DeliveryStatus[] = ["delivered", "failed", "cancelled"];
 
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
 
@@ -71,6 +72,15 @@ export async function metricsText({ ledger, fleet }: Engine): Promise<string> {
       "counter",
       "Alarms: files at risk of expiring, renders overdue.",
       alarms.map((alarm): Sample => [{ alarm }, counted(`alarm ${alarm}`)]),
+    ),
+    family("reelq_webhooks_pending", "gauge", "Webhooks that are being sent or wait for a try.", [
+      [{}, counted("webhook pending")],
+    ]),
+    family(
+      "reelq_webhooks_total",
+      "counter",
+      "Webhooks that ended, by how: delivered, given up (failed), or cancelled with their endpoint.",
+      webhookEnds.map((status): Sample => [{ status }, counted(`webhook ${status}`)]),
     ),
   ].join("");
 }

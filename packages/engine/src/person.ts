@@ -11,7 +11,8 @@ import { settled } from "./attempt.ts";
 import { renderDeadlineMs } from "./backoff.ts";
 import type { Engine } from "./engine.ts";
 import type { AdvanceOptions } from "./advance.ts";
-import type { Caller, Producer } from "./producer.ts";
+import type { Caller } from "./caller.ts";
+import type { Producer } from "./producer.ts";
 
 /** A person's call is tried so often against stages that move the same video. */
 const mostTries = 10;

@@ -1,73 +1,156 @@
 import { createHash } from "node:crypto";
 import {
+  type CreateOptions,
   isVideoId,
   judgeCreate,
+  judgeOptions,
   judgeRemix,
   type Lane,
   newVideoId,
   noSetbacks,
+  type Problem,
   problem,
+  ProblemError,
   recordSchemaVersion,
   type Video,
   type VideoId,
   type VideoIn,
   type VideoRequest,
 } from "@reelq/contract";
-import { DAY } from "./clock.ts";
+import type { Caller } from "./caller.ts";
 import type { Engine } from "./engine.ts";
-import type { ListOptions, VideoPage } from "./ledger.ts";
+import { type Asked, differingFields, fingerprintOf } from "./fingerprint.ts";
+import type { Draft, ListOptions, RequestMemory, VideoPage } from "./ledger.ts";
+import { judgeFit, judgeReference, keepReference } from "./reference.ts";
+import { type RemovedVideo, removeVideo } from "./removal.ts";
 import { openRouter } from "./route.ts";
-import { judgeReference, keepReference } from "./reference.ts";
+import { openUploads } from "./uploads.ts";
+import { RefusedItemsError } from "./refused-items-error.ts";
 
-/** How long an idempotency key is remembered. */
-const keepKeysMs = 7 * DAY;
-
-export interface Caller {
-  readonly project: string;
+/** How a call may be known again should it be repeated. */
+export interface Repeatable {
   readonly idempotencyKey?: string | undefined;
+  /** Without a key: whether a client that counts its tries says that this is not its first. Undefined: it counts none. */
+  readonly isRepeat?: boolean | undefined;
+}
+
+/** What `input_reference` brought. */
+export type ReferenceGiven =
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | { readonly kind: "url"; readonly url: string }
+  /** The id of a file that was uploaded before. */
+  | { readonly kind: "file"; readonly id: string };
+
+export interface Ask {
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly reference?: ReferenceGiven | undefined;
 }
 
 export interface Accepted {
   readonly video: Video;
-  /** The same idempotency key and request came before: this is the first video again. */
+  /** The same request came before: this is the first video again. */
   readonly replayed: boolean;
+  /** To be called once the answer went out whole, where that matters to a repeat. */
+  readonly told?: () => Promise<void>;
 }
 
 /** The producer's side of the engine: validate, make durable, remind. Every call throws ProblemError for what a caller can mend. */
 export interface Producer {
-  /** @param reference the bytes of `input_reference` */
-  create(
-    fields: Readonly<Record<string, unknown>>,
-    reference: Uint8Array | undefined,
-    caller: Caller,
-  ): Promise<Accepted>;
+  create(ask: Ask, caller: Caller, again?: Repeatable): Promise<Accepted>;
+  /**
+   * Accepts all or none.
+   * @throws RefusedItemsError with what is wrong with each that is
+   */
+  createMany(asks: readonly (Ask & Pick<Repeatable, "idempotencyKey">)[], caller: Caller): Promise<Accepted[]>;
   /** @param source our id of a stored video, or the id of its task at the upstream */
-  remix(source: string, fields: Readonly<Record<string, unknown>>, caller: Caller): Promise<Accepted>;
+  remix(
+    source: string,
+    fields: Readonly<Record<string, unknown>>,
+    caller: Caller,
+    again?: Repeatable,
+  ): Promise<Accepted>;
   read(id: string, caller: Caller): Promise<Video>;
-  list(options: ListOptions): Promise<VideoPage>;
+  /** The caller's own; everyone's for an admin. */
+  list(options: Omit<ListOptions, "project">, caller: Caller): Promise<VideoPage>;
+  /** Takes a video that no stage works on out of the ledger, and its files out of the storage. */
+  remove(id: string, caller: Caller): Promise<RemovedVideo>;
 }
 
-export function openProducer(engine: Engine): Producer {
-  const { ledger, fleet, storage, clock } = engine;
+/** What a producer needs of the world outside. Each throws ProblemError for what a caller can mend. */
+export interface Outside {
+  /** The image at an address that a caller named. */
+  readonly fetchImage: (url: string) => Promise<Uint8Array>;
+  /** Refuses an address that no webhook can be sent to. */
+  readonly judgeWebhookUrl: (url: string) => void;
+}
 
+/** For a producer that names no strangers' addresses. */
+const nothingOutside: Outside = {
+  fetchImage: () =>
+    Promise.reject(
+      problem("invalid_value", "Addresses are not fetched here; give the image itself.", "input_reference"),
+    ),
+  judgeWebhookUrl: () => undefined,
+};
+
+/** A request that is whole and valid, but for the bytes of its image. */
+interface Judged {
+  readonly request: VideoRequest;
+  readonly options: CreateOptions;
+  readonly reference?: ReferenceGiven | undefined;
+  /** The account that it must go to. */
+  readonly upstream?: string;
+}
+
+export function producerOn(engine: Engine, outside: Outside = nothingOutside): Producer {
+  const { ledger, fleet, storage, clock } = engine;
+  const uploads = openUploads(engine);
   const router = openRouter(fleet, (lanes) => ledger.laneStates(lanes));
 
-  async function accept(request: VideoRequest, caller: Caller, upstream?: string): Promise<Accepted> {
-    if (upstream !== undefined)
-      return acceptInto(
-        fleet.lanesOf(request.model).find((lane) => lane.upstream === upstream),
-        request,
-        caller,
-      );
-    const chosen = await router.choose(request);
-    try {
-      return await acceptInto(chosen?.lane, request, caller);
-    } finally {
-      chosen?.arrived();
+  function judge({ fields, reference }: Ask): Judged {
+    const { reelq, ...asked } = fields;
+    const problems: Problem[] = [];
+    const attempt = <Value>(judging: () => Value): Value | undefined => {
+      try {
+        return judging();
+      } catch (error) {
+        if (!(error instanceof ProblemError)) throw error;
+        problems.push(...error.problems);
+        return undefined;
+      }
+    };
+    const request = attempt(() => judgeCreate(asked, fleet.catalogue));
+    const options = attempt(() => {
+      const judged = judgeOptions(reelq);
+      if (judged.webhookUrl !== undefined) outside.judgeWebhookUrl(judged.webhookUrl);
+      return judged;
+    });
+    if (request && options && problems.length === 0) return { request, options, reference };
+    throw new ProblemError(problems as [Problem, ...Problem[]]);
+  }
+
+  /** The whole request, its image read and kept. */
+  async function complete({ request, reference }: Judged, caller: Caller): Promise<VideoRequest> {
+    if (!reference) return request;
+    const bytes = await bytesOf(reference, caller);
+    const kept = judgeReference(bytes, "input_reference");
+    if (fleet.refusesMisfits) judgeFit(kept, request.size);
+    await keepReference(storage, kept, bytes);
+    return { ...request, reference: kept };
+  }
+
+  function bytesOf(reference: ReferenceGiven, caller: Caller): Promise<Uint8Array> {
+    switch (reference.kind) {
+      case "bytes":
+        return Promise.resolve(reference.bytes);
+      case "url":
+        return outside.fetchImage(reference.url);
+      case "file":
+        return uploads.image(reference.id, caller);
     }
   }
 
-  async function acceptInto(lane: Lane | undefined, request: VideoRequest, caller: Caller): Promise<Accepted> {
+  function draftOf(request: VideoRequest, { options }: Judged, lane: Lane | undefined, caller: Caller) {
     if (!lane)
       throw problem(
         "unknown_model",
@@ -83,31 +166,76 @@ export function openProducer(engine: Engine): Producer {
       project: caller.project,
       request,
       lane,
+      ...(options.webhookUrl === undefined ? {} : { webhook: { url: options.webhookUrl, key: caller.key } }),
       createdAt: now,
       updatedAt: now,
       dueAt: now,
       attempts: [],
       setbacks: noSetbacks,
     };
-    const { idempotencyKey: key } = caller;
-    const acceptance = await ledger.accept(
-      draft,
-      key === undefined
-        ? undefined
-        : { key, project: caller.project, fingerprint: fingerprintOf(request), keepMs: keepKeysMs },
-    );
-    if (acceptance.kind === "known") return { video: await replay(acceptance, request), replayed: true };
-    engine.facts.emit("moved", { video: acceptance.video, from: null });
-    // Accepted is durable from here on: should the reminder be lost, the sweep makes another.
+    return draft;
+  }
+
+  /** Where each goes, told to the router once it is there. */
+  async function withLanes<Result>(
+    judged: readonly Judged[],
+    use: (lanes: readonly (Lane | undefined)[]) => Promise<Result>,
+  ): Promise<Result> {
+    const chosen = await router.choose(judged.map(({ request }) => request));
+    try {
+      return await use(
+        judged.map(({ request, upstream }, index) =>
+          upstream === undefined
+            ? chosen.lanes[index]
+            : fleet.lanesOf(request.model).find((lane) => lane.upstream === upstream),
+        ),
+      );
+    } finally {
+      chosen.arrived();
+    }
+  }
+
+  async function accept(judged: Judged, caller: Caller, again: Repeatable): Promise<Accepted> {
+    const memory = memoryOf(judged, caller, again);
+    const known = memory?.way.kind === "key" ? await ledger.recall(caller.key, memory.way.key) : undefined;
+    if (known && memory) return { video: await replay(known, memory), replayed: true };
+    const request = await complete(judged, caller);
+    return withLanes([judged], async ([lane]) => {
+      const draft: Draft = { video: draftOf(request, judged, lane, caller), memory };
+      const acceptance = await ledger.accept([draft]);
+      if (acceptance.kind === "conflict") {
+        const [conflict] = acceptance.conflicts;
+        if (!conflict || !memory) throw new Error("The ledger told of a conflict, and not which.");
+        return { video: await replay(conflict, memory), replayed: true };
+      }
+      const [accepted] = await follow([draft], acceptance.ids);
+      if (!accepted) throw new Error("The ledger accepted nothing.");
+      if (!memory || memory.way.kind === "key") return accepted;
+      return { ...accepted, told: () => ledger.told(memory, accepted.video) };
+    });
+  }
+
+  /** Announces and reminds of what is new, and reads what is not. */
+  async function follow(drafts: readonly Draft[], ids: readonly VideoId[]): Promise<Accepted[]> {
+    const fresh = drafts.flatMap(({ video }, index) => (ids[index] === video.id ? [video] : []));
+    for (const video of fresh) engine.facts.emit("moved", { video, from: null });
+    // Accepted is durable from here on: should the reminders be lost, the sweep makes others.
     await engine.queues
-      .remind(acceptance.video, 0)
+      .remindAll(fresh)
       .catch((error: Error) => engine.facts.emit("hiccup", { where: "remind", error }));
-    return { video: acceptance.video, replayed: false };
+    return Promise.all(
+      drafts.map(async ({ video, memory }, index) => {
+        const id = ids[index];
+        if (id === video.id) return { video, replayed: false };
+        if (id === undefined || !memory) throw new Error(`The ledger did not say what became of ${video.id}.`);
+        return { video: await replay({ id, fingerprint: memory.fingerprint }, memory), replayed: true };
+      }),
+    );
   }
 
   async function replay(
     { id, fingerprint }: { id: VideoId; fingerprint: string },
-    request: VideoRequest,
+    memory: RequestMemory,
   ): Promise<Video> {
     const first = await ledger.read(id);
     if (!first)
@@ -116,18 +244,13 @@ export function openProducer(engine: Engine): Producer {
         `The Idempotency-Key was used for ${id}, which has been deleted since; use a new key.`,
         "Idempotency-Key",
       );
-    if (fingerprint === fingerprintOf(request)) return first;
-    const differing = differingFields(first.request, request).join(", ");
-    throw problem(
-      "idempotency_conflict",
-      `The Idempotency-Key was used for ${id} with another request; these differ: ${differing}. Use a new key.`,
-      "Idempotency-Key",
-    );
+    if (fingerprint === memory.fingerprint) return first;
+    throw conflictOf(id, fingerprint, memory.fingerprint);
   }
 
-  async function read(id: string, { project }: Caller): Promise<Video> {
+  async function read(id: string, caller: Caller): Promise<Video> {
     const video = isVideoId(id) ? await ledger.read(id) : undefined;
-    if (!video || video.project !== project)
+    if (!video || !(caller.isAdmin || video.project === caller.project))
       throw problem("not_found", `There is no video ${JSON.stringify(id)}.`, "id");
     return video;
   }
@@ -137,25 +260,64 @@ export function openProducer(engine: Engine): Producer {
     if (isVideoId(id)) return read(id, caller);
     const owners = await Promise.all(Object.keys(fleet.upstreams).map((upstream) => ledger.ownerOf(upstream, id)));
     const owner = owners.find((video) => video !== undefined);
-    if (!owner)
+    const source = owner && (await ledger.read(owner));
+    if (!source || !(caller.isAdmin || source.project === caller.project))
       throw problem(
         "not_found",
         `There is no video ${JSON.stringify(id)} to remix: name a stored video by its id, or by the upstream's id of its task.`,
         "id",
       );
-    return read(owner, caller);
+    return source;
   }
 
   return {
-    async create(fields, reference, caller) {
-      const judged = judgeCreate(fields, fleet.catalogue);
-      if (reference === undefined) return accept(judged, caller);
-      const kept = judgeReference(reference, "input_reference");
-      await keepReference(storage, kept, reference);
-      return accept({ ...judged, reference: kept }, caller);
+    create: async (ask, caller, again = {}) => accept(judge(ask), caller, again),
+
+    async createMany(asks, caller) {
+      const refused = new Map<number, readonly [Problem, ...Problem[]]>();
+      const each = async <Value, Result>(
+        values: readonly Value[],
+        work: (value: Value, index: number) => Result | Promise<Result>,
+      ): Promise<Result[]> => {
+        const results: Result[] = [];
+        for (const [index, value] of values.entries()) {
+          try {
+            results.push(await work(value, index));
+          } catch (error) {
+            if (!(error instanceof ProblemError)) throw error;
+            refused.set(index, error.problems);
+          }
+        }
+        if (refused.size > 0) throw new RefusedItemsError(asks.length, refused);
+        return results;
+      };
+      const judged = await each(asks, judge);
+      const memories = judged.map((one, index) => memoryOf(one, caller, asks[index] ?? {}));
+      const keys = new Map<string, number>();
+      await each(memories, (memory, index) => {
+        if (memory?.way.kind !== "key") return;
+        const first = keys.get(memory.way.key) ?? index;
+        if (first !== index)
+          throw problem("invalid_value", `Item ${first} has the same idempotency key.`, "idempotencyKey");
+        keys.set(memory.way.key, index);
+      });
+      const requests = await each(judged, (one) => complete(one, caller));
+      return withLanes(judged, async (lanes) => {
+        const drafts = await each(judged, (one, index) => ({
+          video: draftOf(requests[index] ?? one.request, one, lanes[index], caller),
+          memory: memories[index],
+        }));
+        const acceptance = await ledger.accept(drafts);
+        if (acceptance.kind === "accepted") return follow(drafts, acceptance.ids);
+        for (const { index, id, fingerprint } of acceptance.conflicts) {
+          const { problems } = conflictOf(id, fingerprint, memories[index]?.fingerprint ?? "");
+          refused.set(index, problems);
+        }
+        throw new RefusedItemsError(asks.length, refused);
+      });
     },
 
-    async remix(id, fields, caller) {
+    async remix(id, fields, caller, again = {}) {
       const source = await findSource(id, caller);
       if (source.status !== "stored")
         throw problem("not_ready", `${source.id} is ${source.status}; only a stored video can be remixed.`, "id");
@@ -166,32 +328,55 @@ export function openProducer(engine: Engine): Producer {
           `${source.id} was rendered at ${upstream}, which cannot remix (capabilities in REELQ_CONFIG); create a new video instead.`,
           "id",
         );
-      return accept(judgeRemix(fields, source.request, { video: source.id, upstream, task }), caller, upstream);
+      const { reelq, ...asked } = fields;
+      const options = judgeOptions(reelq);
+      if (options.webhookUrl !== undefined) outside.judgeWebhookUrl(options.webhookUrl);
+      const request = judgeRemix(asked, source.request, { video: source.id, upstream, task });
+      return accept({ request, options, upstream }, caller, again);
     },
 
     read,
 
-    list: (options) => ledger.list(options),
+    list: (options, caller) => ledger.list({ ...options, project: caller.isAdmin ? undefined : caller.project }),
+
+    remove: async (id, caller) => removeVideo(await read(id, caller), engine),
   };
 }
 
-/** The same whatever order the fields came in. */
-function fingerprintOf(request: VideoRequest): string {
-  const { prompt, model, seconds, size, reference, remixOf } = request;
-  return createHash("sha256")
-    .update(JSON.stringify([prompt, model, seconds, size, reference?.sha256 ?? null, remixOf?.video ?? null]))
-    .digest("hex");
+function memoryOf(judged: Judged, caller: Caller, again: Repeatable): RequestMemory | undefined {
+  const { idempotencyKey: key, isRepeat } = again;
+  if (key === undefined && isRepeat === undefined) return undefined;
+  return {
+    apiKey: caller.key,
+    fingerprint: fingerprintOf(askedOf(judged)),
+    way: key === undefined ? { kind: "itself", isRepeat: isRepeat === true } : { kind: "key", key },
+  };
 }
 
-function differingFields(first: VideoRequest, second: VideoRequest): string[] {
-  const read = ({ prompt, model, seconds, size, reference, remixOf }: VideoRequest) => ({
-    prompt,
-    model,
-    seconds,
-    size,
-    input_reference: reference?.sha256,
-    remix_of: remixOf?.video,
-  });
-  const [one, other] = [read(first), read(second)];
-  return (Object.keys(one) as (keyof typeof one)[]).filter((name) => one[name] !== other[name]);
+const askedOf = ({ request, options, reference }: Judged): Asked => ({
+  prompt: request.prompt,
+  model: request.model,
+  seconds: request.seconds,
+  size: request.size,
+  input_reference: reference && sayReference(reference),
+  remix_of: request.remixOf?.video,
+  webhook_url: options.webhookUrl,
+});
+
+function sayReference(reference: ReferenceGiven): string {
+  switch (reference.kind) {
+    case "bytes":
+      return `bytes:${createHash("sha256").update(reference.bytes).digest("hex")}`;
+    case "url":
+      return `url:${reference.url}`;
+    case "file":
+      return `file:${reference.id}`;
+  }
 }
+
+const conflictOf = (id: VideoId, first: string, second: string): ProblemError =>
+  problem(
+    "idempotency_conflict",
+    `The Idempotency-Key was used for ${id} with another request; these differ: ${differingFields(first, second).join(", ")}. Use a new key.`,
+    "Idempotency-Key",
+  );

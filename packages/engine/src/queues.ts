@@ -1,5 +1,5 @@
 import { type Lane, type Status, type Video, type VideoId } from "@reelq/contract";
-import { Queue } from "bullmq";
+import { type JobsOptions, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { MINUTE } from "./clock.ts";
 import { expiryOf } from "./expiry.ts";
@@ -42,6 +42,8 @@ export interface Queues {
   queueFor(video: Video): Queue | undefined;
   /** Adds the reminder of a record's current version; adding it twice is one. */
   remind(video: Video, delayMs: number): Promise<void>;
+  /** Adds the reminders of many, at once. */
+  remindAll(videos: readonly Video[]): Promise<void>;
   /**
    * Makes sure that a record's reminder waits in its queue, whoever removed it.
    * @returns true where it had to be added
@@ -73,12 +75,8 @@ export function openQueues(connection: Redis, keys: Keys, fleet: Fleet, onError:
   };
 
   const remind = async (video: Video, delayMs: number): Promise<void> => {
-    const reminder: Reminder = { video: video.id, version: video.version };
-    await queueFor(video)?.add(reminderName(video), reminder, {
-      jobId: reminderId(video),
-      delay: Math.max(0, Math.round(delayMs)),
-      ...(video.status === "downloading" ? { priority: urgencyOf(expiryOf(video.task)) } : {}),
-    });
+    const { name, data, opts } = jobOf(video, delayMs);
+    await queueFor(video)?.add(name, data, opts);
   };
 
   return {
@@ -87,6 +85,12 @@ export function openQueues(connection: Redis, keys: Keys, fleet: Fleet, onError:
     },
     queueFor,
     remind,
+
+    async remindAll(videos) {
+      const [only, ...others] = videos;
+      if (only && others.length === 0) return remind(only, 0);
+      for (const [queue, of] of Map.groupBy(videos, queueFor)) await queue?.addBulk(of.map((video) => jobOf(video, 0)));
+    },
 
     async restore(video) {
       const queue = queueFor(video);
@@ -111,6 +115,18 @@ const jobOptions = {
   attempts: 5,
   backoff: { type: "exponential", delay: 500 },
 };
+
+function jobOf(video: Video, delayMs: number): { name: string; data: Reminder; opts: JobsOptions } {
+  return {
+    name: reminderName(video),
+    data: { video: video.id, version: video.version },
+    opts: {
+      jobId: reminderId(video),
+      delay: Math.max(0, Math.round(delayMs)),
+      ...(video.status === "downloading" ? { priority: urgencyOf(expiryOf(video.task)) } : {}),
+    },
+  };
+}
 
 /** What a person reads in Bull Board: the id and the prompt's beginning. */
 function reminderName({ id, request }: Video): string {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { type Problem, ProblemError, type Reference } from "@reelq/contract";
+import { misfitOf, problem, type Problem, ProblemError, type Reference } from "@reelq/contract";
 import { imageSize } from "image-size";
 import type { Storage } from "./storage/storage.ts";
 
@@ -30,6 +30,13 @@ export function judgeReference(bytes: Uint8Array, param: string): Reference {
   }
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   return { sha256, bytes: bytes.byteLength, contentType, width: measured.width, height: measured.height };
+}
+
+/** Refuses an image whose dimensions are not the video's. */
+export function judgeFit(reference: Reference, size: string): void {
+  const misfit = misfitOf(reference, size);
+  if (misfit !== undefined)
+    throw problem("invalid_image", `${misfit}; send it in the video's size.`, "input_reference");
 }
 
 function measure(bytes: Uint8Array): { type?: string; width: number; height: number } | undefined {

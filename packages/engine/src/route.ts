@@ -10,26 +10,42 @@ export type ReadLanes = (lanes: readonly Lane[]) => Promise<LaneState[]>;
 /** Finds lanes for new videos, and remembers those that are on their way into one. */
 export interface Router {
   /**
-   * The lane that a new video goes to: of those that serve its model and whose breaker is closed, the one with the
-   * least work for its weight. Undefined where nobody serves the model.
+   * The lanes that new videos go to: of those that serve its model and whose breaker is closed, the one with the
+   * least work for its weight, those chosen before it included. Undefined where nobody serves the model.
    */
-  choose(request: Pick<VideoRequest, "model">): Promise<{ readonly lane: Lane; arrived(): void } | undefined>;
+  choose(requests: readonly Pick<VideoRequest, "model">[]): Promise<Choice>;
+}
+
+interface Choice {
+  readonly lanes: readonly (Lane | undefined)[];
+  /** They are in the ledger, or will never be. */
+  arrived(): void;
 }
 
 export function openRouter(fleet: Fleet, read: ReadLanes): Router {
   // A thousand that are accepted at once all read the same lanes: each must count those before it.
   const coming = new Map<string, number>();
   const add = (lane: Lane, number: number) => coming.set(laneName(lane), (coming.get(laneName(lane)) ?? 0) + number);
+  const onTheWay = (lane: Lane): number => coming.get(laneName(lane)) ?? 0;
   return {
-    async choose({ model }) {
-      const lanes = fleet.lanesOf(model);
-      if (lanes.length < 2) return lanes[0] && { lane: lanes[0], arrived: () => undefined };
-      const states = await read(lanes);
-      const onTheWay = (lane: Lane): number => coming.get(laneName(lane)) ?? 0;
-      const lane = leastLoaded(states.filter(isReachable), fleet, onTheWay) ?? leastLoaded(states, fleet, onTheWay);
-      if (!lane) return undefined;
-      add(lane, 1);
-      return { lane, arrived: () => void add(lane, -1) };
+    async choose(requests) {
+      const states = new Map<string, readonly LaneState[]>();
+      for (const model of new Set(requests.map((request) => request.model))) {
+        const lanes = fleet.lanesOf(model);
+        if (lanes.length > 1) states.set(model, await read(lanes));
+      }
+      const chosen: Lane[] = [];
+      const lanes = requests.map(({ model }) => {
+        const known = states.get(model);
+        if (!known) return fleet.lanesOf(model)[0];
+        const lane = leastLoaded(known.filter(isReachable), fleet, onTheWay) ?? leastLoaded(known, fleet, onTheWay);
+        if (lane) {
+          add(lane, 1);
+          chosen.push(lane);
+        }
+        return lane;
+      });
+      return { lanes, arrived: () => chosen.forEach((lane) => add(lane, -1)) };
     },
   };
 }

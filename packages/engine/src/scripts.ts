@@ -8,21 +8,31 @@ const textOf = (name: string): string => readFileSync(new URL(`./scripts/${name}
 /** Loads each script once and calls it by its hash; ioredis sends the text again where Redis forgot it. */
 export function defineScripts(redis: Redis) {
   /** @param parts the files of functions that it uses, in order */
-  const define = <Result>(name: string, numberOfKeys: number, parts: readonly string[] = []) => {
-    redis.defineCommand(`reelq_${name}`, { numberOfKeys, lua: [...parts, name].map(textOf).join("\n") });
+  const define = <Result>(name: string, parts: readonly string[] = []) => {
+    redis.defineCommand(`reelq_${name}`, { lua: [...parts, name].map(textOf).join("\n") });
     const command = (redis as unknown as Record<string, (...args: (string | number)[]) => Promise<Result>>)[
       `reelq_${name}`
     ];
     if (!command) throw new Error(`The script ${name} could not be defined.`);
-    return (keys: readonly string[], args: readonly (string | number)[]) => command.call(redis, ...keys, ...args);
+    return (keys: readonly string[], args: readonly (string | number)[]) =>
+      command.call(redis, keys.length, ...keys, ...args);
   };
   return {
-    accept: define<Reply>("accept", 7),
-    advance: define<Reply>("advance", 19, ["now", "breaker", "leave"]),
-    alarm: define<string>("alarm", 4),
-    hold: define<number>("hold", 2),
-    learn: define<number>("learn", 2),
-    look: define<number>("look", 4, ["now"]),
-    mend: define<number>("mend", 2),
+    accept: define<Reply>("accept", ["memory"]),
+    advance: define<Reply>("advance", ["now", "breaker", "leave"]),
+    alarm: define<string>("alarm"),
+    amend: define<number>("amend", ["target"]),
+    claim: define<string[]>("claim", ["target"]),
+    dispatch: define<number>("dispatch", ["target"]),
+    enrol: define<number>("enrol", ["target"]),
+    hold: define<number>("hold"),
+    learn: define<number>("learn"),
+    look: define<number>("look", ["now"]),
+    mend: define<number>("mend"),
+    redeliver: define<string>("redeliver", ["target"]),
+    remove: define<Reply>("remove"),
+    renew: define<number>("renew", ["target"]),
+    rotate: define<number>("rotate"),
+    settle: define<Reply>("settle", ["target"]),
   };
 }

@@ -1,4 +1,4 @@
-import { isFinal, type Video, type VideoId } from "@reelq/contract";
+import { type Alarm, isFinal, type Video, type VideoId } from "@reelq/contract";
 import type { Redis } from "ioredis";
 import { type Clock, DAY, HOUR, MINUTE } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
@@ -7,8 +7,9 @@ import type { Facts } from "./facts.ts";
 import { type Fleet, serves } from "./fleet.ts";
 import type { Keys } from "./keys.ts";
 import { laneName } from "./lane.ts";
-import type { Alarm, Ledger } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Queues } from "./queues.ts";
+import { emptyTrash } from "./removal.ts";
 import { elsewhere } from "./route.ts";
 import type { Storage } from "./storage/storage.ts";
 
@@ -49,6 +50,7 @@ export async function sweep(parts: SweepParts): Promise<void> {
   }
   if (reminded.length > 0) facts.emit("swept", { reminded, held });
   await raiseAlarms(parts);
+  await emptyTrash(parts);
   await abandonUploads(parts);
 }
 

@@ -162,7 +162,7 @@ function startStage(
 ) {
   const { lockMs } = fleet.timings;
   const onError = (error: Error) => facts.emit("hiccup", { where: `worker ${queue}`, error });
-  const connection = connect(redisUrl, true, onError);
+  const connection = connect(redisUrl, { patient: true }, onError);
   const worker: Worker = new Worker(queue, (job, token) => handle(job, token, worker, stage, parts), {
     connection,
     prefix: keys.prefix,

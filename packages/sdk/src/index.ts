@@ -1,11 +1,47 @@
-export {
-  type CallOptions,
-  type Client,
-  type ClientOptions,
-  type CreateInput,
-  type ListQuery,
-  openClient,
-  type WaitOptions,
-} from "./client.ts";
-export { ReelqError } from "./reelq-error.ts";
+// What the API answers with is described once, in the contract.
+export type {
+  EventType,
+  ExplanationBody,
+  VideoBody,
+  VideoListBody,
+  WebhookDeliveryBody,
+  WebhookDeliveryListBody,
+  WebhookEndpointBody,
+  WebhookEndpointListBody,
+  WebhookSecretBody,
+} from "@reelq/contract";
+export { BadHandleError } from "./bad-handle-error.ts";
+export type { ContentOptions } from "./content.ts";
+export type { CreateInput, ReferenceInput } from "./create-input.ts";
+export type {
+  DeletedVideo,
+  EventGap,
+  ProjectStreamEvent,
+  ReelqEvent,
+  SubjectEvent,
+  VideoDeletedEvent,
+  VideoEvent,
+  VideoStreamEvent,
+} from "./event.ts";
+export type { FileBody, FileInput, FileListBody, FileListQuery, Files } from "./files.ts";
+export { openReelq, type ProjectEventsOptions, type Reelq, type ReelqOptions } from "./reelq.ts";
+export { ReelqError, type ReelqErrorCode } from "./reelq-error.ts";
+export type { ResultOptions } from "./result.ts";
+export type { CallOptions } from "./transport.ts";
 export { UnreachableError } from "./unreachable-error.ts";
+export { verifyWebhook, type VerifyWebhookOptions, type WebhookHeaders } from "./verify-webhook.ts";
+export type { Resolution, VideoCalls } from "./video-calls.ts";
+export { VideoCancelledError } from "./video-cancelled-error.ts";
+export { VideoFailedError } from "./video-failed-error.ts";
+export type { CreatedVideo, EventsOptions, VideoHandle } from "./video-handle.ts";
+export type { CreateOptions, ListQuery, Videos } from "./videos.ts";
+export { WaitTimeoutError } from "./wait-timeout-error.ts";
+export type {
+  DeliveriesQuery,
+  RotateOptions,
+  WebhookEndpointInput,
+  WebhookEndpoints,
+  WebhookEndpointWithSecret,
+  WebhookListQuery,
+} from "./webhook-endpoints.ts";
+export { type WebhookVerificationCode, WebhookVerificationError } from "./webhook-verification-error.ts";

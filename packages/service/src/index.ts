@@ -19,6 +19,6 @@ export {
   startRedisServer,
 } from "./redis-server.ts";
 export type { Setting } from "./setting.ts";
-export { type ApiKey, refuseHalfCredential, refusePublicWithoutKeys, settings } from "./settings.ts";
+export { type ApiKey, isLoopback, refuseHalfCredential, refusePublicWithoutKeys, settings } from "./settings.ts";
 export { SettingsError } from "./settings-error.ts";
 export { openShutdown, type Shutdown, type ShutdownLog, type ShutdownOptions } from "./shutdown.ts";

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { z } from "zod";
 import type { Setting } from "./setting.ts";
 
@@ -143,14 +144,63 @@ const host = setting({
     .default("127.0.0.1"),
 });
 
-/** The relation between HOST and REELQ_API_KEYS: whoever listens beyond this machine must know its callers. */
-export function refusePublicWithoutKeys(address: string, keys: readonly ApiKey[]): string | undefined {
-  if (keys.length > 0 || isLoopback(address)) return undefined;
-  return `HOST is "${address}", which others can reach, and REELQ_API_KEYS is not set; set it, or leave HOST at 127.0.0.1.`;
+/** What is wrong where whoever listens beyond this machine does not know its callers. */
+export function refusePublicWithoutKeys(address: string, hasKeys: boolean): string | undefined {
+  if (hasKeys || isLoopback(address)) return undefined;
+  return `HOST is "${address}", which others can reach, and there is no API key; set REELQ_API_KEYS, make one with reelq keys create, or leave HOST at 127.0.0.1.`;
 }
 
-const isLoopback = (address: string): boolean =>
+export const isLoopback = (address: string): boolean =>
   address === "localhost" || address === "::1" || /^127(\.\d{1,3}){3}$/.test(address);
+
+const listOf = (text: string): readonly string[] =>
+  text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+
+const rateLimit = setting({
+  variable: "REELQ_RATE_LIMIT",
+  description:
+    "Calls a minute of each API key that has no limit of its own; 0 is no limit. Without keys there is none.",
+  allowed: "a whole number from 0 to 1000000",
+  schema: wholeNumber(0, 1_000_000).default(6_000),
+});
+
+const corsOrigins = setting({
+  variable: "REELQ_CORS_ORIGINS",
+  description: "Whose pages may call the API from a browser. Empty: nobody's but its own.",
+  allowed: "origins like https://app.example,https://other.example:8443",
+  schema: z.string().default("").transform(readOrigins),
+});
+
+function readOrigins(text: string, context: z.RefinementCtx): readonly string[] {
+  const origins = listOf(text);
+  for (const origin of origins)
+    if (URL.parse(origin)?.origin !== origin)
+      context.addIssue({
+        code: "custom",
+        message: "holds what is no origin: scheme, name and port, nothing behind them",
+      });
+  return origins;
+}
+
+const allowAddresses = setting({
+  variable: "REELQ_ALLOW_ADDRESSES",
+  description: "Addresses that webhooks and image URLs may lead to though they are not public, also by plain http.",
+  allowed: "addresses and networks like 127.0.0.1,10.0.0.0/8,::1",
+  schema: z
+    .string()
+    .default("")
+    .transform(listOf)
+    .refine((addresses) => addresses.every(isNetwork)),
+});
+
+function isNetwork(text: string): boolean {
+  const [, address = "", length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const version = isIP(address);
+  return version !== 0 && Number(length ?? 0) <= (version === 4 ? 32 : 128);
+}
 
 const inDoubt = setting({
   variable: "REELQ_IN_DOUBT",
@@ -216,6 +266,9 @@ export const settings = {
   apiKeys,
   port,
   host,
+  rateLimit,
+  corsOrigins,
+  allowAddresses,
   inDoubt,
   concurrency,
   logLevel,

@@ -1,5 +1,5 @@
 import { pursue } from "./pursue.ts";
-import { addressOf, type Server } from "./server.ts";
+import { addressOf, maxContentJsonBytes, maxJsonBytes, type Server } from "./server.ts";
 import type { Content, Upstream } from "./upstream.ts";
 
 type ContentOptions = NonNullable<Parameters<Upstream["content"]>[1]>;
@@ -10,11 +10,12 @@ type ContentOptions = NonNullable<Parameters<Upstream["content"]>[1]>;
  */
 export async function fetchContent(server: Server, task: string, options: ContentOptions): Promise<Content> {
   const { variant, contentUrl, from = 0, etag, signal } = options;
-  const aim = { resume: { from, etag }, signal };
+  const isPicture = variant !== undefined && variant !== "video";
+  const aim = { resume: { from, etag }, maxJsonBytes: isPicture ? maxJsonBytes : maxContentJsonBytes, signal };
   const call = addressOf(server, "videos", task, "content");
   if (variant !== undefined) call.searchParams.set("variant", variant);
   const called = await pursue(server, call, aim);
-  const address = variant === undefined || variant === "video" ? addressIn(server, contentUrl) : undefined;
+  const address = isPicture ? undefined : addressIn(server, contentUrl);
   if (called.kind === "bytes" || !address || signal?.aborted) return called;
   const addressed = await pursue(server, address, aim);
   // A missed call says nothing, so the other answer says more.

@@ -6,13 +6,15 @@ import { peek } from "./head.ts";
 import { present } from "./present.ts";
 import { rangeHeaders, readContentRange, readUnsatisfiedLength, type Resume } from "./range.ts";
 import { isSuccess, readReply, type Reply } from "./reply.ts";
-import { headersFor, maxContentJsonBytes, maxJsonBytes, type Server } from "./server.ts";
+import { headersFor, maxJsonBytes, type Server } from "./server.ts";
 import { natureOf, sniffBytes } from "./sniff.ts";
 import { type Answer, discard, header } from "./transport.ts";
 import type { Content } from "./upstream.ts";
 
 export interface Aim {
   readonly resume: Resume;
+  /** How long JSON may be that comes instead of the bytes: it may hold them. */
+  readonly maxJsonBytes: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -59,7 +61,7 @@ async function visit(server: Server, url: URL, isTrusted: boolean, aim: Aim): Pr
     return { kind: "elsewhere", url: location };
   }
   try {
-    return await judge(server, answer, aim.resume);
+    return await judge(server, answer, aim);
   } catch (error) {
     discard(answer.body);
     return { kind: "missed", reason: server.plain(`The body broke off: ${String(error)}`) };
@@ -68,15 +70,16 @@ async function visit(server: Server, url: URL, isTrusted: boolean, aim: Aim): Pr
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-async function judge(server: Server, answer: Head, resume: Resume): Promise<Turn> {
-  if (answer.status === 206) return judgePart(server, answer, resume);
-  if (answer.status === 416 && resume.from > 0) return judgeUnsatisfied(answer, resume);
-  if (isSuccess(answer.status)) return judgeWhole(server, answer);
+async function judge(server: Server, answer: Head, aim: Aim): Promise<Turn> {
+  if (answer.status === 206) return judgePart(server, answer, aim);
+  if (answer.status === 416 && aim.resume.from > 0) return judgeUnsatisfied(answer, aim.resume);
+  if (isSuccess(answer.status)) return judgeWhole(server, answer, aim);
   return contentOfFault(server, await readWithin(server, answer, maxJsonBytes));
 }
 
 /** A part is of use only if it goes on where the bytes at hand end, in the same version of the file. */
-async function judgePart(server: Server, answer: Head, { from, etag }: Resume): Promise<Turn> {
+async function judgePart(server: Server, answer: Head, aim: Aim): Promise<Turn> {
+  const { from, etag } = aim.resume;
   const { headers, body } = answer;
   const range = readContentRange(headers);
   const isSameFile = etag === undefined || header(headers, "etag") === undefined || header(headers, "etag") === etag;
@@ -90,7 +93,7 @@ async function judgePart(server: Server, answer: Head, { from, etag }: Resume): 
   }
   const end = range.totalBytes ?? range.to + 1;
   const part = { ...answer, body: measured(body, end - from) };
-  return from > 0 ? bytesOf(part, from, range.totalBytes) : judgeWhole(server, part, range.totalBytes);
+  return from > 0 ? bytesOf(part, from, range.totalBytes) : judgeWhole(server, part, aim, range.totalBytes);
 }
 
 function judgeUnsatisfied(answer: Head, { from }: Resume): Turn {
@@ -99,7 +102,7 @@ function judgeUnsatisfied(answer: Head, { from }: Resume): Turn {
   return bytesOf({ ...answer, headers: {}, body: Readable.from([]) }, from, from);
 }
 
-async function judgeWhole(server: Server, answer: Head, totalBytes = lengthOf(answer)): Promise<Turn> {
+async function judgeWhole(server: Server, answer: Head, aim: Aim, totalBytes = lengthOf(answer)): Promise<Turn> {
   const type = header(answer.headers, "content-type")?.toLowerCase() ?? "";
   const { head, body } = await peek(unpacked(answer.body, answer.headers), sniffBytes);
   // Unpacked already.
@@ -108,7 +111,7 @@ async function judgeWhole(server: Server, answer: Head, totalBytes = lengthOf(an
   const nature = natureOf(head);
   if (nature === "media") return bytesOf(whole, 0, totalBytes);
   if (nature === "json" || /[/+]json\b/.test(type))
-    return contentOfJson(server, await readWithin(server, whole, maxContentJsonBytes));
+    return contentOfJson(server, await readWithin(server, whole, aim.maxJsonBytes));
   if (nature === "markup" || /^text\/|[/+]xml\b/.test(type))
     return contentOfText(server, await readWithin(server, whole, maxJsonBytes), type);
   return bytesOf(whole, 0, totalBytes);

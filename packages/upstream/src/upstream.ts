@@ -187,8 +187,9 @@ export interface Upstream {
   content(
     task: string,
     options?: {
+      /** The video where left out. Many servers do not know the parameter and send the video for a picture too. */
       readonly variant?: Variant | undefined;
-      /** Where the task says its bytes are: followed without the key, unless it is the upstream's own origin. */
+      /** Where the task says its video is: followed without the key, unless it is the upstream's own origin. */
       readonly contentUrl?: string | undefined;
       /** Resume at this byte. */
       readonly from?: number | undefined;

@@ -7,14 +7,17 @@ import {
   videoBody,
   type VideoListBody,
 } from "@reelq/contract";
-import type { Caller, Explainer, Person, Producer, Resolution, Storage } from "@reelq/engine";
+import type { Accepted, Explainer, Person, Producer, Repeatable, Resolution, Storage } from "@reelq/engine";
 import { type Request, type Response, Router } from "express";
-import { defaultProject } from "../caller.ts";
-import { sendContent } from "../content.ts";
+import { callerOf } from "../caller.ts";
+import { fileOf, sendContent } from "../content.ts";
 import { explanationBody } from "../explanation.ts";
 import { readCommand } from "../command-body.ts";
 import { readCreateBody } from "../create-body.ts";
+import type { EventListening } from "../event-listening.ts";
 import { methodNotAllowed } from "../method-not-allowed.ts";
+import { queryOf, readPageQuery } from "../query.ts";
+import { readTypes } from "./events.ts";
 
 const maxKeyLength = 255;
 const variants = ["video", "thumbnail", "spritesheet"];
@@ -24,20 +27,21 @@ export interface VideosRouterParts {
   readonly person: Person;
   readonly explain: Explainer;
   readonly storage: Storage;
+  readonly listening: EventListening;
 }
 
 /** `/v1/videos` and what is below it. */
-export function videosRouter({ producer, person, explain, storage }: VideosRouterParts): Router {
+export function videosRouter({ producer, person, explain, storage, listening }: VideosRouterParts): Router {
   const router = Router();
 
   router
     .route("/")
     .post(async (request, response) => {
-      const { fields, reference } = await readCreateBody(request);
-      reply(response, await producer.create(fields, reference, callerOf(request)));
+      const again = readRepeatable(request);
+      reply(response, await producer.create(await readCreateBody(request), callerOf(request), again));
     })
     .get(async (request, response) => {
-      const { videos, hasMore } = await producer.list(readListQuery(request));
+      const { videos, hasMore } = await producer.list(readListQuery(request), callerOf(request));
       const data = videos.map(videoBody);
       response.json({
         object: "list",
@@ -49,10 +53,32 @@ export function videosRouter({ producer, person, explain, storage }: VideosRoute
     })
     .all(methodNotAllowed("GET", "POST"));
 
+  // The official SDK knows these; the upstreams that reelq drives do not.
+  router.all(["/edits", "/extensions", "/characters", "/characters/:id"], (request) => {
+    throw problem(
+      "not_found",
+      `There is no ${request.method} ${request.baseUrl}${request.path} here: create and remix make videos.`,
+    );
+  });
+
   router
     .route("/:id")
     .get(async (request, response) => {
       response.json(videoBody(await producer.read(request.params.id, callerOf(request))));
+    })
+    .delete(async (request, response) => {
+      const { id, files } = await producer.remove(request.params.id, callerOf(request));
+      response.json({ id, object: "video.deleted", deleted: true, reelq: { files } });
+    })
+    .all(methodNotAllowed("GET", "DELETE"));
+
+  router
+    .route("/:id/events")
+    .get(async (request, response) => {
+      const caller = callerOf(request);
+      const types = readTypes(request);
+      const video = await producer.read(request.params.id, caller);
+      await listening.listen(request, response, { project: video.project, apiKey: caller.key, types, video });
     })
     .all(methodNotAllowed("GET"));
 
@@ -79,21 +105,27 @@ export function videosRouter({ producer, person, explain, storage }: VideosRoute
         throw problem("not_found", `${video.id} is ${video.status}; it has no file.`, "id");
       if (video.status !== "stored")
         throw problem("not_ready", `${video.id} is ${video.status}; its file can be had once it is completed.`, "id");
-      if (variant !== "video")
-        throw problem("variant_unavailable", `${video.id} has no ${variant}; only its video is stored.`, "variant");
-      const url = queryOf(request, "redirect") === "1" ? await storage.presign(video.file.key, 3600) : undefined;
+      const file = fileOf(video, variant);
+      if (!file)
+        throw problem(
+          "variant_unavailable",
+          `${video.id} has no ${variant}: the upstream offered none when its video was stored.`,
+          "variant",
+        );
+      const url = queryOf(request, "redirect") === "1" ? await storage.presign(file.key, 3600) : undefined;
       if (url) response.redirect(302, url);
-      else await sendContent(video, storage, request, response);
+      else await sendContent(video.id, file, storage, request, response);
     })
     .all(methodNotAllowed("GET", "HEAD"));
 
   router
     .route("/:id/remix")
     .post(async (request, response) => {
+      const again = readRepeatable(request);
       const { fields, reference } = await readCreateBody(request);
       if (reference)
         throw problem("unknown_field", "A remix takes a prompt only; its source is the picture.", "input_reference");
-      reply(response, await producer.remix(request.params.id, fields, callerOf(request)));
+      reply(response, await producer.remix(request.params.id, fields, callerOf(request), again));
     })
     .all(methodNotAllowed("POST"));
 
@@ -137,14 +169,20 @@ function resolutionOf({ task, resubmit, fail }: { task?: string; resubmit?: bool
   );
 }
 
-function reply(response: Response, { video, replayed }: Awaited<ReturnType<Producer["create"]>>): void {
+function reply(response: Response, { video, replayed, told }: Accepted): void {
   if (replayed) response.setHeader("Idempotent-Replayed", "true");
+  // Should this fail, a repeat is answered with this video all the same.
+  if (told) response.on("finish", () => void told().catch(() => undefined));
   response.json(videoBody(video));
 }
 
-function callerOf(request: Request): Caller {
+function readRepeatable(request: Request): Repeatable {
   const key = request.headers["idempotency-key"];
-  if (key === undefined) return { project: defaultProject };
+  if (key === undefined) {
+    // The official SDKs repeat a create by themselves and send no key; they say how often they have tried before.
+    const tries = request.get("x-stainless-retry-count");
+    return tries === undefined || !/^\d{1,4}$/.test(tries) ? {} : { isRepeat: Number(tries) > 0 };
+  }
   if (typeof key !== "string" || !/^[\x21-\x7e]+$/.test(key) || key.length > maxKeyLength) {
     throw problem(
       "invalid_value",
@@ -152,23 +190,17 @@ function callerOf(request: Request): Caller {
       "Idempotency-Key",
     );
   }
-  return { project: defaultProject, idempotencyKey: key };
+  return { idempotencyKey: key };
 }
 
 function readListQuery(request: Request): Parameters<Producer["list"]>[0] {
-  const after = queryOf(request, "after");
+  const { after, limit, order } = readPageQuery(request, { byDefault: 20, most: 100 });
   if (after !== undefined && !isVideoId(after))
     throw problem("invalid_value", `after ${JSON.stringify(after)} is not a video's id.`, "after");
-  const limit = queryOf(request, "limit") ?? "20";
-  if (!/^\d{1,4}$/.test(limit) || Number(limit) < 1 || Number(limit) > 100)
-    throw problem("invalid_value", `limit ${JSON.stringify(limit)} must be a whole number from 1 to 100.`, "limit");
-  const order = queryOf(request, "order") ?? "desc";
-  if (order !== "asc" && order !== "desc")
-    throw problem("invalid_value", `order ${JSON.stringify(order)} must be asc or desc.`, "order");
   const status = queryOf(request, "status");
   return {
     ...(after === undefined ? {} : { after }),
-    limit: Number(limit),
+    limit,
     order,
     ...(status === undefined ? {} : { statuses: statusesOf(status) }),
   };
@@ -184,10 +216,4 @@ function statusesOf(word: string): readonly Status[] {
     `status ${JSON.stringify(word)} is not known; allowed: ${[...new Set([...Object.values(publicStatus), ...statuses])].join(", ")}.`,
     "status",
   );
-}
-
-function queryOf(request: Request, name: string): string | undefined {
-  const value: unknown = request.query[name];
-  if (value === undefined || typeof value === "string") return value;
-  throw problem("invalid_value", `${name} was given twice; give it once.`, name);
 }

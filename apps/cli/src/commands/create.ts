@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
-import type { Client } from "@reelq/sdk";
+import type { Reelq } from "@reelq/sdk";
 import { type Command, Option } from "commander";
 import { wrongUsage } from "../exit.ts";
 import { standardOutput } from "../terminal.ts";
@@ -19,7 +19,7 @@ interface CreateOptions {
 }
 
 /** `reelq create PROMPT`: asks for one video. */
-export function addCreate(program: Command, client: () => Client): void {
+export function addCreate(program: Command, client: () => Reelq): void {
   program
     .command("create")
     .description("Ask for a video.")
@@ -49,12 +49,12 @@ Examples:
   reelq create - < storyboard.txt`,
     )
     .action(async (given: string, options: CreateOptions) => {
-      const reelq = client();
+      const { videos } = client();
       const prompt = given === "-" ? (await buffer(process.stdin)).toString("utf8").trimEnd() : given;
       const call = { idempotencyKey: options.key };
-      const video =
+      const handle =
         options.remix === undefined
-          ? await reelq.create(
+          ? await videos.create(
               {
                 prompt,
                 model: options.model,
@@ -64,12 +64,14 @@ Examples:
               },
               call,
             )
-          : await reelq.remix(options.remix, prompt, call);
+          : await videos.remix(options.remix, { prompt }, call);
       if (!options.wait) {
-        standardOutput.write(options.json ? `${JSON.stringify(video, null, 2)}\n` : `${videoLine(video)}\n`);
+        standardOutput.write(
+          options.json ? `${JSON.stringify(handle.video, null, 2)}\n` : `${videoLine(handle.video)}\n`,
+        );
         return;
       }
-      const ended = await waitFor(reelq, [video.id], options.json ? undefined : standardOutput);
+      const ended = await waitFor([handle], options.json ? undefined : standardOutput);
       if (options.json) standardOutput.write(`${JSON.stringify(ended[0], null, 2)}\n`);
       requireStored(ended);
     });

@@ -1,10 +1,10 @@
 import type { ExplanationBody } from "@reelq/contract";
-import type { Client } from "@reelq/sdk";
+import type { Reelq } from "@reelq/sdk";
 import type { Command } from "commander";
 import { standardOutput } from "../terminal.ts";
 
 /** `reelq explain ID`: why a video is where it is, and when it should move. */
-export function addExplain(program: Command, client: () => Client): void {
+export function addExplain(program: Command, client: () => Reelq): void {
   program
     .command("explain")
     .description("Say why a video is where it is, and when it should move.")
@@ -12,7 +12,7 @@ export function addExplain(program: Command, client: () => Client): void {
     .option("--json", "print it as JSON")
     .addHelpText("after", "\nExample:\n  reelq explain video_0199…")
     .action(async (id: string, { json }: { json?: boolean }) => {
-      const explanation = await client().explain(id);
+      const explanation = await client().videos.explain(id);
       standardOutput.write(json ? `${JSON.stringify(explanation, null, 2)}\n` : `${describe(explanation)}\n`);
     });
 }

@@ -1,4 +1,4 @@
-import type { Client } from "@reelq/sdk";
+import type { Reelq } from "@reelq/sdk";
 import type { Command } from "commander";
 import { standardOutput } from "../terminal.ts";
 import { videoLine } from "../video-line.ts";
@@ -12,7 +12,7 @@ interface ListOptions {
 }
 
 /** `reelq list`: videos by age. */
-export function addList(program: Command, client: () => Client): void {
+export function addList(program: Command, client: () => Reelq): void {
   program
     .command("list")
     .description("List videos, the newest first.")
@@ -29,7 +29,7 @@ Examples:
   reelq list --status in_doubt --json`,
     )
     .action(async ({ status, limit, after, oldest, json }: ListOptions) => {
-      const page = await client().list({ status, limit, after, order: oldest ? "asc" : "desc" });
+      const page = await client().videos.list({ status, limit, after, order: oldest ? "asc" : "desc" });
       if (json) {
         standardOutput.write(`${JSON.stringify(page, null, 2)}\n`);
         return;

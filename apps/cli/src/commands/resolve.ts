@@ -1,4 +1,4 @@
-import type { Client } from "@reelq/sdk";
+import type { Reelq } from "@reelq/sdk";
 import { type Command, Option } from "commander";
 import { wrongUsage } from "../exit.ts";
 import { standardOutput } from "../terminal.ts";
@@ -12,7 +12,7 @@ interface ResolveOptions {
 }
 
 /** `reelq resolve ID`: a person's word on a video in doubt. */
-export function addResolve(program: Command, client: () => Client): void {
+export function addResolve(program: Command, client: () => Reelq): void {
   program
     .command("resolve")
     .description("Settle a doubt: say what became of a POST whose fate is unknown.")
@@ -30,7 +30,7 @@ export function addResolve(program: Command, client: () => Client): void {
     .action(async (id: string, { task, resubmit, fail, json }: ResolveOptions) => {
       const word = task !== undefined ? { task } : resubmit ? { resubmit } : fail ? { fail } : undefined;
       if (!word) throw wrongUsage("Say what became of it: --task ID, --resubmit or --fail.");
-      const video = await client().resolve(id, word);
+      const video = await client().videos.resolve(id, word);
       standardOutput.write(json ? `${JSON.stringify(video, null, 2)}\n` : `${videoLine(video)}\n`);
     });
 }

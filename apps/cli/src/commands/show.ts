@@ -1,11 +1,11 @@
 import type { VideoBody } from "@reelq/contract";
-import type { Client } from "@reelq/sdk";
+import type { Reelq } from "@reelq/sdk";
 import type { Command } from "commander";
 import { shorten, standardOutput } from "../terminal.ts";
 import { bytesText, detailOf, secondsText } from "../video-line.ts";
 
 /** `reelq show ID`: all that is known of one video. */
-export function addShow(program: Command, client: () => Client): void {
+export function addShow(program: Command, client: () => Reelq): void {
   program
     .command("show")
     .description("Show all that is known of a video.")
@@ -13,7 +13,7 @@ export function addShow(program: Command, client: () => Client): void {
     .option("--json", "print it as JSON")
     .addHelpText("after", "\nExample:\n  reelq show video_0199…")
     .action(async (id: string, { json }: { json?: boolean }) => {
-      const video = await client().retrieve(id);
+      const video = await client().videos.retrieve(id);
       standardOutput.write(json ? `${JSON.stringify(video, null, 2)}\n` : `${describe(video)}\n`);
     });
 }

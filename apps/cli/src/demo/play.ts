@@ -1,10 +1,11 @@
 import type { VideoBody } from "@reelq/contract";
-import { type Client, openClient } from "@reelq/sdk";
+import { openReelq, type Videos } from "@reelq/sdk";
 import type { Environment } from "@reelq/service";
 import { CommandFailure, exitCodes } from "../exit.ts";
 import { openProgress, type Progress } from "../progress.ts";
 import { standardOutput } from "../terminal.ts";
 import { scriptFaults } from "./faults.ts";
+import { endOf } from "../wait-for.ts";
 import { type ManifestLine, readManifest, readReference } from "./manifest.ts";
 import { buildStage, type StageSet } from "./stage-set.ts";
 import { summarize } from "./summary.ts";
@@ -45,7 +46,7 @@ async function perform(stage: StageSet, signal: AbortSignal): Promise<void> {
   await scriptFaults(stage.simulator);
   const startedAt = performance.now();
   const progress = openProgress(standardOutput);
-  const videos = await renderAll(lines, openClient({ url: stage.api }), progress, signal);
+  const videos = await renderAll(lines, openReelq({ url: stage.api }).videos, progress, signal);
   progress.end();
   const summary = await summarize(lines, videos, stage.simulator, performance.now() - startedAt);
   standardOutput.write(`\n${summary.text}\n`);
@@ -56,21 +57,21 @@ async function perform(stage: StageSet, signal: AbortSignal): Promise<void> {
 /** All at once; a remix as soon as its source is stored. In the order of the lines. */
 function renderAll(
   lines: readonly ManifestLine[],
-  client: Client,
+  videos: Videos,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<VideoBody[]> {
   const ends = new Map<string, Promise<VideoBody>>();
   const render = async (line: ManifestLine): Promise<VideoBody> => {
     const source = line.remix_of === undefined ? undefined : await ends.get(line.remix_of);
-    const video = source
-      ? await client.remix(source.id, line.prompt)
-      : await client.create({
+    const handle = source
+      ? await videos.remix(source.id, { prompt: line.prompt })
+      : await videos.create({
           ...line,
           reference: line.reference === undefined ? undefined : readReference(line.reference),
         });
-    progress.update(video);
-    return client.wait(video.id, { signal, everyMs: 250, onUpdate: (seen) => progress.update(seen) });
+    progress.update(handle.video);
+    return endOf(handle, { signal, everyMs: 250, onUpdate: (seen) => progress.update(seen) });
   };
   for (const line of lines) {
     const end = render(line);

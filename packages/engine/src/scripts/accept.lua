@@ -1,23 +1,70 @@
--- Makes a video durable: record, indexes, due time and first event, or nothing at all.
--- KEYS 1 record  2 all videos  3 status index  4 due  5 events  6 idempotency (used only if ARGV 7 is not empty)
---      7 those that wait in its lane
--- ARGV 1 id  2 version  3 status  4 record as JSON  5 due at, ms  6 longest length of the event stream
---      7 fingerprint of the request, or ''  8 how long it is kept, ms  9 now, ms
--- Returns {'accepted', event id} | {'known', fingerprint, id}: the key was used before | {'exists'}: the id was.
-if ARGV[7] ~= '' then
-  local known = redis.call('GET', KEYS[6])
-  if known then
-    local fingerprint, id = string.match(known, '^(%S+) (%S+)$')
-    return { 'known', fingerprint, id }
+-- Makes videos durable, all of them or none: record, indexes, due time, first event and memory of each.
+-- KEYS 1 all videos  2 due  3 events  4 projects, and for each video
+--      record, index of its project's queued videos, those that wait in its lane, memory of its request (the record
+--      again where there is none)
+-- ARGV 1 now, ms  2 longest length of the event stream  3 how long memories of requests without a key are kept, ms
+--      4 the same of those with one, and for each video
+--      id, record as JSON, due at in ms, project, fingerprint of the request, and which memory: 'key', of an
+--      idempotency key  'first', of what was asked without one  'again', the same, and the client says that it repeats
+--      itself  '', none
+-- Returns {'done', then for each video the id under which it is known, which is another's where it was asked before}
+--         | {'conflict', then of each that is in the way: its number, the fingerprint and the id that its key is known by}
+--         | {'exists', number}: an id was used before; nothing was written in either case
+local count = (#ARGV - 4) / 6
+local known, conflicts = {}, {}
+for number = 1, count do
+  local key, arg = 4 + (number - 1) * 4, 4 + (number - 1) * 6
+  local memory = ARGV[arg + 6]
+  if memory == 'key' then
+    local first = redis.call('GET', KEYS[key + 4])
+    if first then
+      local fingerprint, id = string.match(first, '^(%S+) (%S+)$')
+      known[number] = id
+      if fingerprint ~= ARGV[arg + 5] then
+        for _, word in ipairs({ number, fingerprint, id }) do conflicts[#conflicts + 1] = word end
+      end
+    end
+  elseif memory == 'again' then
+    known[number] = repeat_of(KEYS[key + 4])
   end
+  if not known[number] and redis.call('EXISTS', KEYS[key + 1]) == 1 then return { 'exists', number } end
 end
-if redis.call('EXISTS', KEYS[1]) == 1 then return { 'exists' } end
-redis.call('SET', KEYS[1], ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4])
-redis.call('ZADD', KEYS[2], 0, ARGV[1])
-redis.call('ZADD', KEYS[3], 0, ARGV[1])
-redis.call('ZADD', KEYS[4], ARGV[5], ARGV[1])
-redis.call('ZADD', KEYS[7], 0, ARGV[1])
-if ARGV[7] ~= '' then redis.call('SET', KEYS[6], ARGV[7] .. ' ' .. ARGV[1], 'PX', ARGV[8]) end
-local event = redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[6], '*',
-  'video', ARGV[1], 'version', ARGV[2], 'status', ARGV[3], 'at', ARGV[9])
-return { 'accepted', event }
+if #conflicts > 0 then return { 'conflict', unpack(conflicts, 1, math.min(#conflicts, 3000)) } end
+-- Thousands may come at once, and all others wait for this script: what is alike is written together.
+local records, indexes = {}, {}
+local function index(key, score, id)
+  local list = indexes[key]
+  if not list then
+    list = {}
+    indexes[key] = list
+  end
+  list[#list + 1] = score
+  list[#list + 1] = id
+end
+local function in_parts(list, write)
+  for from = 1, #list, 2000 do write(unpack(list, from, math.min(from + 1999, #list))) end
+end
+local reply = { 'done' }
+for number = 1, count do
+  local key, arg = 4 + (number - 1) * 4, 4 + (number - 1) * 6
+  local id, project, memory = ARGV[arg + 1], ARGV[arg + 4], ARGV[arg + 6]
+  if not known[number] then
+    records[#records + 1] = KEYS[key + 1]
+    records[#records + 1] = '1 queued ' .. ARGV[arg + 2]
+    index(KEYS[1], 0, id)
+    index(KEYS[key + 2], 0, id)
+    index(KEYS[2], ARGV[arg + 3], id)
+    index(KEYS[key + 3], 0, id)
+    redis.call('SADD', KEYS[4], project)
+    if memory == 'key' then redis.call('SET', KEYS[key + 4], ARGV[arg + 5] .. ' ' .. id, 'PX', ARGV[4])
+    elseif memory ~= '' then remember(KEYS[key + 4], id, ARGV[1], ARGV[3]) end
+    redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], '*',
+      'project', project, 'video', id, 'version', 1, 'status', 'queued', 'at', ARGV[1])
+  end
+  reply[number + 1] = known[number] or id
+end
+in_parts(records, function(...) redis.call('MSET', ...) end)
+for key, list in pairs(indexes) do
+  in_parts(list, function(...) redis.call('ZADD', key, ...) end)
+end
+return reply

@@ -69,5 +69,5 @@ elseif move.alarm ~= 'keep' then redis.call('ZADD', KEYS[9], move.alarm, id) end
 if move.counter then redis.call('HINCRBY', KEYS[11], move.counter, 1) end
 if not move.events then return { 'moved', '', breaker } end
 local event = redis.call('XADD', KEYS[5], 'MAXLEN', '~', move.events, '*',
-  'video', id, 'version', move.gets, 'status', move.status, 'at', move.at)
+  'project', move.project, 'video', id, 'version', move.gets, 'status', move.status, 'at', move.at)
 return { 'moved', event, breaker }

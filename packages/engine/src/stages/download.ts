@@ -1,12 +1,14 @@
+import type { Readable } from "node:stream";
 import { coreOf, type StoredFile, type Task, type VideoIn } from "@reelq/contract";
 import type { Upstream } from "@reelq/upstream";
 import { nextFetchMs } from "../backoff.ts";
 import { DAY, MINUTE } from "../clock.ts";
 import { expiryOf } from "../expiry.ts";
-import { store, storedBefore } from "../file.ts";
+import { type Gathered, store, storedBefore } from "../file.ts";
 import { type Bytes, resuming } from "../resume.ts";
 import { UnusableBytesError } from "../media.ts";
 import { fail } from "./fail.ts";
+import { fetchVariants, variantsBefore } from "../variants.ts";
 import { again, type Verdict } from "../verdict.ts";
 import type { StageContext } from "./context.ts";
 
@@ -50,7 +52,8 @@ async function keep(
   context: StageContext,
 ): Promise<Verdict> {
   try {
-    return stored(video, await store(video, resuming(video, content, upstream, context), context), context);
+    const gather = () => fetchVariants(video, upstream, context);
+    return await put(video, resuming(video, content, upstream, context), gather, context);
   } catch (error) {
     content.body.destroy();
     if (error instanceof UnusableBytesError && error.code === "not_video")
@@ -64,14 +67,29 @@ async function lost(video: VideoIn<"downloading">, message: string, context: Sta
   const body = await storedBefore(video, context.storage);
   try {
     // From itself onto itself: proves it whole, and writes the sidecar.
-    if (body) return stored(video, await store(video, body, context), context);
+    if (body) return await put(video, body, () => variantsBefore(video, context), context);
   } catch (error) {
     if (!(error instanceof UnusableBytesError)) throw error;
   }
   return fail(coreOf(video), { class: "lost_to_expiry", code: "expired", message }, context, video.task);
 }
 
-function stored(video: VideoIn<"downloading">, file: StoredFile, context: StageContext): Verdict {
+async function put(
+  video: VideoIn<"downloading">,
+  body: Readable,
+  gather: () => Promise<Gathered>,
+  context: StageContext,
+): Promise<Verdict> {
+  const { file, missing } = await store(video, body, gather, context);
+  return stored(video, file, missing, context);
+}
+
+function stored(
+  video: VideoIn<"downloading">,
+  file: StoredFile,
+  missing: readonly string[],
+  context: StageContext,
+): Verdict {
   const now = context.clock.now();
   const core = coreOf(video);
   // A stored file proves that the render was made, and so paid.
@@ -91,6 +109,7 @@ function stored(video: VideoIn<"downloading">, file: StoredFile, context: StageC
       dueAt: now,
     },
     delayMs: 0,
+    ...(missing.length > 0 ? { note: missing.join("; ") } : {}),
   };
 }
 

@@ -1,0 +1,91 @@
+import { problem, type ProblemError } from "@reelq/contract";
+import type { Request } from "express";
+
+/** Nothing that a call takes is nested as deeply; what goes on for thousands of levels overflows the stack of whoever walks it. */
+const maxDepth = 8;
+
+/** Reads a JSON object; an empty body counts as an empty one. */
+export async function readJsonObject(request: Request, maxBytes: number): Promise<Record<string, unknown>> {
+  const text = decodeUtf8(await readWhole(request, maxBytes));
+  if (text.trim() === "") return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw problem("malformed_body", `The body is not valid JSON: ${(cause as Error).message}.`, undefined, { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw problem("malformed_body", "The body must be a JSON object.");
+  if (isDeeper(value, maxDepth))
+    throw problem("malformed_body", `The body is nested more than ${maxDepth} levels deep.`);
+  return value as Record<string, unknown>;
+}
+
+const maxFormBytes = 8 * 1024;
+
+/** Reads what a form of ours sent. */
+export async function readForm(request: Request): Promise<URLSearchParams> {
+  refuseOtherTypes(request, ["application/x-www-form-urlencoded"]);
+  return new URLSearchParams(decodeUtf8(await readWhole(request, maxFormBytes)));
+}
+
+/** The media type of a body, without its parameters. */
+export const mediaTypeOf = ({ headers }: Request): string =>
+  (headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+
+/** @throws ProblemError where a body is of a type that is not read here */
+export function refuseOtherTypes(request: Request, allowed: readonly string[]): void {
+  const type = mediaTypeOf(request);
+  if (allowed.includes(type)) return;
+  throw problem(
+    "unsupported_media_type",
+    `Content-Type ${type ? `"${type}" is not understood; it` : "is missing; it"} must be ${allowed.join(" or ")}.`,
+    "Content-Type",
+  );
+}
+
+export const hasBody = ({ headers }: Request): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1)));
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw problem("malformed_body", "The body is not UTF-8.", undefined, { cause });
+  }
+}
+
+async function readWhole(request: Request, maxBytes: number): Promise<Buffer> {
+  refuseTooLong(request, maxBytes);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw brokenOff(error);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** What says itself that it is too long need not be read to know it. */
+export function refuseTooLong({ headers }: Request, maxBytes: number, param?: string): void {
+  if (Number(headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes, param);
+}
+
+const tooLarge = (maxBytes: number, param?: string): ProblemError =>
+  problem("body_too_large", `The body has more than ${maxBytes} bytes.`, param);
+
+export const endedEarly = (): ProblemError => problem("malformed_body", "The body ended before its end.");
+
+/** A client that went away is no fault of ours. */
+const brokenOff = (error: unknown): unknown =>
+  (error as NodeJS.ErrnoException).code === "ECONNRESET" ? endedEarly() : error;

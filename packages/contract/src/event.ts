@@ -1,0 +1,108 @@
+import { z } from "zod";
+import type { VideoId } from "./id.ts";
+import type { Status } from "./lifecycle.ts";
+import { unixTimeSchema, type VideoBody, videoBodySchema } from "./video-body.ts";
+
+/** What an event of a video can be: its new status, in the words of the OpenAI shape where that has one, or an alarm. */
+export const eventOfStatus = {
+  queued: "video.queued",
+  submitting: "video.submitting",
+  in_doubt: "video.in_doubt",
+  rendering: "video.rendering",
+  downloading: "video.downloading",
+  stored: "video.completed",
+  failed: "video.failed",
+  cancelled: "video.cancelled",
+} as const satisfies Record<Status, string>;
+
+/** `overdue`: a render takes far too long. `at_risk`: a file may expire before it is stored. */
+export type Alarm = "overdue" | "at_risk";
+
+/** Every type of event, with what it tells. */
+export const eventTypes = {
+  "video.queued": "A video was accepted, or waits again after a try that created nothing or a person's retry.",
+  "video.submitting": "Its POST may be on the wire.",
+  "video.in_doubt": "A POST was sent and its fate is not known.",
+  "video.rendering": "The upstream has a task for it.",
+  "video.downloading": "The upstream has finished; the file is being fetched.",
+  "video.completed": "Its file is stored and verified.",
+  "video.failed": "It failed; the failure says why, and whether it was charged.",
+  "video.cancelled": "Somebody cancelled it.",
+  "video.deleted": "Somebody deleted it and its files.",
+  "video.at_risk": "Its file may expire at the upstream before it is stored.",
+  "video.overdue": "Its render takes far longer than usual; it is looked at all the same.",
+  "webhook_endpoint.disabled": "Nothing is sent to a webhook endpoint any more.",
+} as const satisfies Record<string, string>;
+export type EventType = keyof typeof eventTypes;
+
+export const isEventType = (text: string): text is EventType => Object.hasOwn(eventTypes, text);
+
+/** After one of these, nothing happens to a video unless a person wants it. */
+export const finalEventTypes: readonly EventType[] = [
+  "video.completed",
+  "video.failed",
+  "video.cancelled",
+  "video.deleted",
+];
+
+interface StreamEntry {
+  /** The stream's own id, `milliseconds-sequence`: ascends, and is what `Last-Event-ID` resumes from. */
+  readonly id: string;
+  readonly project: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly type: EventType;
+}
+
+/** A video moved, or an alarm about it was raised. */
+export interface VideoEvent extends StreamEntry {
+  readonly video: VideoId;
+  /** The record's version after it. */
+  readonly version: number;
+  /** Absent: the video was deleted. */
+  readonly status?: Status;
+  /** Not a move: the video is still where it is, and somebody should know. */
+  readonly alarm?: Alarm;
+}
+
+/** Anything else that a project should hear of. */
+export interface SubjectEvent extends StreamEntry {
+  /** The id of what it is about. */
+  readonly subject: string;
+}
+
+/** One entry of the event stream. */
+export type LedgerEvent = VideoEvent | SubjectEvent;
+
+/** An event as producers are told it, over SSE and by webhooks. */
+export const eventBodySchema = z
+  .strictObject({
+    id: z.string().describe("`evt_` and the stream's id: the same however often and wherever it is told."),
+    object: z.literal("event"),
+    type: z.enum(Object.keys(eventTypes) as [EventType, ...EventType[]]),
+    created_at: unixTimeSchema,
+    project: z.string(),
+    data: z
+      .union([
+        videoBodySchema,
+        z.strictObject({ id: z.string(), object: z.literal("video.deleted") }),
+        z.strictObject({ id: z.string() }),
+      ])
+      .describe(
+        "The video as it is when told; what is left of it where it was deleted; the id of what it is about otherwise.",
+      ),
+  })
+  .describe("Something that happened.");
+export type EventBody = z.infer<typeof eventBodySchema>;
+
+/** @param video the video as it is now; undefined where it is gone */
+export function eventBody(event: LedgerEvent, video: VideoBody | undefined): EventBody {
+  return {
+    id: `evt_${event.id.replace("-", "_")}`,
+    object: "event",
+    type: event.type,
+    created_at: Math.floor(event.at / 1000),
+    project: event.project,
+    data: "video" in event ? (video ?? { id: event.video, object: "video.deleted" as const }) : { id: event.subject },
+  };
+}

@@ -1,0 +1,18 @@
+-- The memory of requests that came without an idempotency key: a sorted set of the videos that one and the same
+-- request made. The score is when it was asked, in ms; less `told` once the answer went out whole.
+local told = 1e13
+
+-- The video that a repeated request is about: the latest whose answer was lost, else the latest. It counts as told,
+-- so that another repeat finds the next one.
+local function repeat_of(key)
+  local latest = redis.call('ZRANGE', key, 0, 0, 'REV', 'WITHSCORES')
+  local id, score = latest[1], tonumber(latest[2])
+  if id and score > 0 then redis.call('ZADD', key, 'XX', score - told, id) end
+  return id
+end
+
+local function remember(key, id, at, keep_ms)
+  redis.call('ZADD', key, at, id)
+  redis.call('ZREMRANGEBYRANK', key, 0, -101)
+  redis.call('PEXPIRE', key, keep_ms)
+end

@@ -1,0 +1,16 @@
+-- Takes a video out of the ledger, if its record still is what was looked at. Who owned its task stays known: the task
+-- must never be taken for another video's.
+-- KEYS 1 record  2 all videos  3 status index  4 due  5 events  6 alarms  7 evidence  8 those that wait in its lane
+--      9 trash
+-- ARGV 1 id  2 version it must have  3 project  4 now, ms  5 longest length of the event stream
+--      6 its files' keys as a JSON list
+-- Returns {'removed', event id} | {'changed'} | {'missing'}
+local head = redis.call('GETRANGE', KEYS[1], 0, 15)
+if head == '' then return { 'missing' } end
+if string.match(head, '^(%d+) ') ~= ARGV[2] then return { 'changed' } end
+redis.call('DEL', KEYS[1], KEYS[7])
+for _, index in ipairs({ KEYS[2], KEYS[3], KEYS[4], KEYS[6], KEYS[8] }) do redis.call('ZREM', index, ARGV[1]) end
+if ARGV[6] ~= '[]' then redis.call('HSET', KEYS[9], ARGV[1], ARGV[6]) end
+local event = redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[5], '*',
+  'project', ARGV[3], 'type', 'video.deleted', 'video', ARGV[1], 'version', ARGV[2] + 1, 'at', ARGV[4])
+return { 'removed', event }
