@@ -248,7 +248,7 @@ describe("settings", () => {
           url,
           key: "set, ends in 6789",
           format: "json",
-          capabilities: { list: false, range: "auto", remix: "auto" },
+          capabilities: { list: false, range: "auto", remix: "auto", variants: "auto" },
           retentionMs: 86_400_000,
           retentionAssumed: false,
           limits: { inFlight: null, requestsPerMinute: 25, looksPerSecond: 5 },

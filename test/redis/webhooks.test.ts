@@ -312,6 +312,31 @@ describe("an endpoint that answers 410", () => {
   });
 });
 
+test("what waited when an endpoint was disabled is cancelled by the time it is enabled, whoever runs", async () => {
+  const room = await aRoom(redis);
+  let isWell = false;
+  const receiver = await aReceiver(() => (isWell ? 200 : 500));
+  const { id } = await anEndpoint(room, receiver.url, ["video.queued", "video.submitting", "video.rendering"]);
+  const failed = tried(room, ({ status }) => status === "pending");
+  const worker = room.work();
+  const video = await room.video(["submitting"]);
+  await failed;
+  await worker.close(1_000);
+  // As a worker leaves it that was killed when it had just disabled the endpoint.
+  await room.engine.redis.hset(room.engine.keys.webhookEndpoint(id), "enabled", "0");
+  await room.webhooks.update(id, { enabled: true }, caller);
+  isWell = true;
+  room.work();
+  await room.move(video, "rendering");
+  await receiver.took(1);
+  expect((await logOf(room, id)).map(({ type, status }) => [type, status])).toEqual([
+    ["video.rendering", expect.stringMatching(/pending|delivered/)],
+    ["video.submitting", "cancelled"],
+    ["video.queued", "cancelled"],
+  ]);
+  expect(receiver.taken.map(({ event }) => event.type)).toEqual(["video.rendering"]);
+});
+
 describe("a redelivery", () => {
   test("sends again what was delivered or given up, with the same id and bytes", async () => {
     const room = await aRoom(redis);

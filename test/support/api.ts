@@ -23,7 +23,7 @@ import {
 import { checkHealth } from "@reelq/service";
 import { openWeb, type WebOptions } from "@reelq/web";
 import { openOutside } from "../../apps/api/src/outside.ts";
-import { type RunningApi, startApi } from "../../apps/api/src/server.ts";
+import { type Patience, type RunningApi, startApi } from "../../apps/api/src/server.ts";
 import { aTask, inStatus } from "./video.ts";
 
 export interface TestApiOptions {
@@ -37,6 +37,7 @@ export interface TestApiOptions {
   /** Calls a minute of each key; without end where left out. */
   readonly rateLimit?: number;
   readonly corsOrigins?: readonly string[];
+  readonly patience?: Partial<Patience>;
   /** Addresses that webhooks and image URLs may lead to though they are not public. */
   readonly allow?: readonly string[];
   /** What image URLs are fetched with, beside `allow`. */
@@ -112,6 +113,8 @@ export async function startTestApi(options: TestApiOptions): Promise<TestApi> {
       cookieSecret: () => cookieSecretOf(engine),
       rateLimit,
       corsOrigins,
+      allowAddresses: allow,
+      ...(options.patience ? { patience: options.patience } : {}),
       health: () => checkHealth({ redis: () => engine.ping(), storage: () => engine.storage.probe() }),
       host: "127.0.0.1",
       port,

@@ -217,8 +217,15 @@ export interface Tap {
   close(): void;
 }
 
-/** @param passes called before each message goes on, with its number; false drops it and all that follow */
-export async function tapRedis(redis: TestRedis, passes: (message: number) => boolean): Promise<Tap> {
+/**
+ * @param passes called before each message goes on, with its number; false drops it and all that follow
+ * @param passed called once it has gone on
+ */
+export async function tapRedis(
+  redis: TestRedis,
+  passes: (message: number, chunk: Buffer) => boolean,
+  passed: (chunk: Buffer) => void = () => undefined,
+): Promise<Tap> {
   let messages = 0;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
@@ -229,8 +236,8 @@ export async function tapRedis(redis: TestRedis, passes: (message: number) => bo
       // Whoever is killed resets its connections.
       socket.on("error", () => undefined);
     }
-    client.on("data", (chunk) => {
-      if (passes((messages += 1))) target.write(chunk);
+    client.on("data", (chunk: Buffer) => {
+      if (passes((messages += 1), chunk)) target.write(chunk, () => passed(chunk));
     });
     client.on("close", () => target.destroy());
     target.pipe(client);

@@ -110,7 +110,7 @@ export const callerOf = (project: string, key = `key-of-${project}`): Caller => 
 
 let rooms = 0;
 
-export const testAllow = ["127.0.0.1"];
+const testAllow = ["127.0.0.1"];
 
 /** Webhooks by themselves: nobody renders, and moves are made by hand. */
 export async function aRoom(redis: TestRedis, prefix = `{hooks-${process.pid}-${(rooms += 1)}}`): Promise<Room> {

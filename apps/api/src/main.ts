@@ -73,6 +73,7 @@ async function main(): Promise<void> {
     cookieSecret: () => cookieSecretOf(engine),
     rateLimit: env.rateLimit,
     corsOrigins: env.corsOrigins,
+    allowAddresses: env.allowAddresses,
     health: async () => {
       const health = await checkHealth({ redis: () => engine.ping(), storage: () => storage.probe() });
       return { ...health, upstreams: health.checks["redis"]?.ok ? await upstreamsOf(engine) : {} };

@@ -13,6 +13,9 @@ import { logFacts } from "./log-facts.ts";
 /** After this, work that goes on is cut off; the next worker finds it. */
 const closeWithinMs = 15_000;
 
+/** A webhook that takes longer is sent again. */
+const giveBackWithinMs = 5_000;
+
 /** The audit's exit code where Redis or the storage does not answer. */
 const nothingAnswered = 3;
 
@@ -67,11 +70,11 @@ async function main(): Promise<void> {
     upstreams,
     doubtPolicy: env.inDoubt,
   });
-  shutdown.onShutdown("stages", () => worker.close(closeWithinMs));
   await noteFleet(engine);
   const web = openWeb({ allow: env.allowAddresses });
   const webhooks = startWebhookWorker(engine, { name, send: (url, options) => web.post(url, options) });
-  shutdown.onShutdown("webhooks", () => webhooks.close(closeWithinMs));
+  // Side by side: all steps together have little longer than the stages may take.
+  shutdown.onShutdown("stages", () => Promise.all([worker.close(closeWithinMs), webhooks.close(giveBackWithinMs)]));
   log.info(
     {
       worker: name,

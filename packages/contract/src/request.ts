@@ -98,9 +98,10 @@ export function judgeOptions(given: unknown): CreateOptions {
         param: "reelq",
       },
     ]);
-  const problems = unknownFields(options as Record<string, unknown>, optionNames).map((one) => ({
-    ...one,
-    param: `reelq.${one.param ?? ""}`,
+  const problems = unknownFields(options as Record<string, unknown>, optionNames).map(({ code, message, param }) => ({
+    code,
+    message,
+    param: `reelq.${param ?? ""}`,
   }));
   const { webhook_url: url } = options as { webhook_url?: unknown };
   if (url !== undefined && url !== null && (typeof url !== "string" || url.length > maxUrlLength || !URL.canParse(url)))

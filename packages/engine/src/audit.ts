@@ -134,9 +134,16 @@ async function auditTask(video: Video, { ledger }: Engine, owners: Map<string, V
 
 async function auditFile(video: Video, { storage }: Engine): Promise<Finding[]> {
   if (video.status !== "stored") return [];
-  const { key, sidecarKey, bytes } = video.file;
+  const { key, sidecarKey, bytes, variants = {} } = video.file;
   const [file, sidecar] = await Promise.all([storage.head(key), storage.head(sidecarKey)]);
   const findings: Finding[] = [];
+  for (const [name, picture] of Object.entries(variants))
+    if (picture && !(await storage.head(picture.key)))
+      findings.push({
+        about: video.id,
+        message: `its ${name} ${picture.key} is not in ${storage.place}.`,
+        repaired: false,
+      });
   if (!file)
     findings.push({ about: video.id, message: `its file ${key} is not in ${storage.place}.`, repaired: false });
   else if (file.bytes !== bytes)

@@ -1,5 +1,5 @@
 import { pipeline, Readable } from "node:stream";
-import type { StoredFile, VideoIn } from "@reelq/contract";
+import type { StoredFile, Video, VideoIn } from "@reelq/contract";
 import type { Clock } from "./clock.ts";
 import { contentTypes, containerOf, differencesFrom, magicBytes, MediaGate, UnusableBytesError } from "./media.ts";
 import type { Storage } from "./storage/storage.ts";
@@ -56,7 +56,7 @@ export async function storedBefore(video: VideoIn<"downloading">, storage: Stora
 }
 
 /** `2026/11/22/video_….mp4`, by the day the video was asked for (UTC): the same key on every try. */
-export function fileKey({ id, createdAt }: VideoIn<"downloading">, extension: string): string {
+export function fileKey({ id, createdAt }: Pick<Video, "id" | "createdAt">, extension: string): string {
   return `${new Date(createdAt).toISOString().slice(0, 10).replaceAll("-", "/")}/${id}.${extension}`;
 }
 

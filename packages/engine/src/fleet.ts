@@ -30,7 +30,7 @@ export interface Fleet {
   weightOf(lane: Lane): number;
   limitsOf(lane: Lane): LaneLimits;
   /** What was said of an upstream's ability; `auto`: it shows. */
-  capability(upstream: string, what: "list" | "range" | "remix"): Capability;
+  capability(upstream: string, what: "list" | "range" | "remix" | "variants"): Capability;
   /** A reference image must have the video's size. */
   readonly refusesMisfits: boolean;
   /** How long an upstream keeps a finished file where the task does not say, in ms. */

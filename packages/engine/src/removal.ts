@@ -1,5 +1,6 @@
 import { isFinal, problem, type Video, type VideoId } from "@reelq/contract";
 import type { Engine } from "./engine.ts";
+import { pictureKeys } from "./variants.ts";
 
 export interface RemovedVideo {
   readonly id: VideoId;
@@ -17,9 +18,11 @@ export async function removeVideo(video: Video, engine: Pick<Engine, "ledger" | 
       "id",
     );
   const files = filesOf(video);
-  if (!(await engine.ledger.remove(video, files)))
+  // A picture whose worker was killed before it could record it lies there all the same.
+  const rubbish = video.status === "stored" ? [...new Set([...files, ...pictureKeys(video)])] : files;
+  if (!(await engine.ledger.remove(video, rubbish)))
     throw problem("conflict", `${id} was just moved on by somebody else; try again.`, "id");
-  await throwAway(id, files, engine);
+  await throwAway(id, rubbish, engine);
   return { id, files };
 }
 

@@ -1,5 +1,5 @@
 import { pipeline, type Readable } from "node:stream";
-import type { StoredFile, VideoIn } from "@reelq/contract";
+import type { StoredFile, Video, VideoIn } from "@reelq/contract";
 import type { Content, Upstream } from "@reelq/upstream";
 import { SECOND } from "./clock.ts";
 import { fileKey, type Gathered, peek, shown } from "./file.ts";
@@ -34,7 +34,7 @@ export async function fetchVariants(
   context: VariantContext,
 ): Promise<Gathered> {
   const { fleet, clock, storage } = context;
-  const said = fleet.upstreams[upstream.name]?.capabilities?.variants ?? "auto";
+  const said = fleet.capability(upstream.name, "variants");
   if (said === false) return nothing;
   const memory = memoryOf(upstream);
   const about = (name: VariantName) => `${laneName(video.lane)} ${name}`;
@@ -137,7 +137,13 @@ function missOf(error: Error): Fetched {
   return { kind, reason: error.message };
 }
 
-const pictureKey = (video: VideoIn<"downloading">, name: VariantName, type: PictureType): string =>
+/** Wherever a picture of a video may lie, recorded or not. */
+export const pictureKeys = (video: Pick<Video, "id" | "createdAt">): string[] =>
+  variantNames.flatMap((name) =>
+    (Object.keys(pictureTypes) as PictureType[]).map((type) => pictureKey(video, name, type)),
+  );
+
+const pictureKey = (video: Pick<Video, "id" | "createdAt">, name: VariantName, type: PictureType): string =>
   fileKey(video, `${name}.${type}`);
 
 /** @throws NoPictureError, or whatever the stream or the storage failed with */

@@ -45,14 +45,14 @@ function settingRows(settings: ShownSettings): Row[] {
 }
 
 function upstreamRows({ url, key, format, capabilities, limits, timeouts, ...upstream }: ShownUpstream): Row[] {
-  const { list, range, remix } = capabilities;
+  const { list, range, remix, variants } = capabilities;
   const retention = spell(upstream.retentionMs);
   const given = Object.entries(timeouts).map(([name, seconds]) => `${name} ${seconds}`);
   return [
     ["url", url],
     ["key", key ?? "not set"],
     ["format", format],
-    ["capabilities", `list ${list}, range ${range}, remix ${remix}`],
+    ["capabilities", `list ${list}, range ${range}, remix ${remix}, variants ${variants}`],
     ["retention", `${retention}${upstream.retentionAssumed ? " is assumed" : ""}, where a task does not say`],
     ["account limits", tellLimits(limits) || "none"],
     ...(given.length > 0 ? [["timeouts", given.join(", ")] as const] : []),

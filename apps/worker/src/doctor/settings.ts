@@ -48,6 +48,7 @@ function shownUpstream(name: string, entry: Entry, fleet: Fleet) {
       list: fleet.capability(name, "list"),
       range: fleet.capability(name, "range"),
       remix: fleet.capability(name, "remix"),
+      variants: fleet.capability(name, "variants"),
     },
     retentionMs: fleet.retentionMs(name),
     /** True: nobody said it, and the shortest that was seen is taken. */

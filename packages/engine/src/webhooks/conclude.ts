@@ -42,7 +42,7 @@ export function conclude(delivery: Delivery, answer: Answer, now: number, dice: 
   const tries = [...delivery.tries, { at: now, status, ms, error }].slice(-mostTriesKept);
   if (isWell) return { status: "delivered", tries, firstTryAt, health: "well" };
   if (status === 410) return { status: "failed", tries, firstTryAt, health: "gone" };
-  const nextAt = now + waitMs(1, answer.retryAfterMs, dice);
+  const nextAt = now + waitMs(tries.filter(({ at }) => at >= firstTryAt).length, answer.retryAfterMs, dice);
   return nextAt > firstTryAt + tryForMs
     ? { status: "failed", tries, firstTryAt, health: "failing" }
     : { status: "pending", nextAt, tries, firstTryAt, health: "failing" };

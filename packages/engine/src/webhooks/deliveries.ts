@@ -43,7 +43,7 @@ interface Settlement extends Omit<Conclusion, "tries"> {
   readonly events: number;
 }
 
-export interface DeliveryPage {
+interface DeliveryPage {
   readonly deliveries: readonly Delivery[];
   readonly hasMore: boolean;
 }

@@ -54,7 +54,7 @@ export const hearsOf = (
 ) => enabled && (events.includes(everyEvent) || events.includes(event.type)) && isAfter(event.id, after);
 
 /** Whether an id of the event stream comes after another one. */
-export function isAfter(id: string, other: string): boolean {
+function isAfter(id: string, other: string): boolean {
   const [ms = 0, sequence = 0] = id.split("-").map(Number);
   const [otherMs = 0, otherSequence = 0] = other.split("-").map(Number);
   return ms > otherMs || (ms === otherMs && sequence > otherSequence);

@@ -26,7 +26,7 @@ export interface LoggedDelivery extends Delivery {
   readonly nextAt: number | undefined;
 }
 
-export interface EndpointPage {
+interface EndpointPage {
   readonly endpoints: readonly WebhookEndpoint[];
   readonly hasMore: boolean;
 }
