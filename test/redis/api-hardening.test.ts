@@ -213,4 +213,17 @@ describe("an idempotency key", () => {
     expect(answers.filter(([replayed]) => replayed === null)).toHaveLength(1);
     expect((await own.engine.ledger.counts()).queued).toBe(1);
   });
+
+  test("is remembered for a week, or as long as the operator says", async () => {
+    for (const [idempotency, days] of [
+      [undefined, 7],
+      [{ keepDays: 30 }, 30],
+    ] as const) {
+      const own = await startTestApi({ redisUrl: redis.url, ...(idempotency ? { idempotency } : {}) });
+      onTestFinished(() => own.close());
+      await fetch(`${own.url}/v1/videos`, json({ prompt: "a cat" }, { "Idempotency-Key": "kept" }));
+      const left = await own.engine.redis.pttl(own.engine.keys.idempotency("open", "kept"));
+      expect(Math.round(left / 86_400_000)).toBe(days);
+    }
+  });
 });

@@ -34,6 +34,7 @@ export interface TestApiOptions {
   /** Models beside the seed's. */
   readonly models?: FleetConfig["models"];
   readonly references?: FleetConfig["references"];
+  readonly idempotency?: FleetConfig["idempotency"];
   /** Calls a minute of each key; without end where left out. */
   readonly rateLimit?: number;
   readonly corsOrigins?: readonly string[];
@@ -91,7 +92,14 @@ export async function startTestApi(options: TestApiOptions): Promise<TestApi> {
   const prefix = `{api-${randomBytes(4).toString("hex")}}`;
   const engine = openEngine({
     redisUrl,
-    fleet: openFleet(fleetSchema.parse({ upstreams, models: options.models, references: options.references })),
+    fleet: openFleet(
+      fleetSchema.parse({
+        upstreams,
+        models: options.models,
+        references: options.references,
+        idempotency: options.idempotency,
+      }),
+    ),
     storage: options.storage ?? openStorage(`file:${folder}`, {}),
     patient: false,
     prefix,

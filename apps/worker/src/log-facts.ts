@@ -9,11 +9,18 @@ export function logFacts(facts: Facts, log: Logger): void {
 
   on("moved", ({ video, from, note }) =>
     log[levelOf(video)](
-      { ...about(video), from, ...(note === undefined ? {} : { note }), ...outcomeOf(video) },
+      {
+        ...about(video),
+        from,
+        ...(note === undefined ? {} : { note: withoutPrompt(note, video) }),
+        ...outcomeOf(video),
+      },
       video.status,
     ),
   );
-  on("waited", ({ video, note }) => log.debug({ ...about(video), note }, `still ${video.status}`));
+  on("waited", ({ video, note }) =>
+    log.debug({ ...about(video), note: withoutPrompt(note, video) }, `still ${video.status}`),
+  );
   on("laneRested", ({ lane, reason, restMs }) =>
     log.debug({ lane: laneName(lane), reason, restMs }, "the lane gives no leave"),
   );
@@ -46,7 +53,10 @@ export function logFacts(facts: Facts, log: Logger): void {
     ),
   );
   on("alarm", ({ video, alarm, detail }) =>
-    log.warn({ ...about(video), alarm, detail }, alarm === "overdue" ? "a render is overdue" : "a file is at risk"),
+    log.warn(
+      { ...about(video), alarm, detail: withoutPrompt(detail, video) },
+      alarm === "overdue" ? "a render is overdue" : "a file is at risk",
+    ),
   );
   on("setAside", ({ what, id, reason }) => log.error({ id, reason }, `a ${what} was set aside`));
   on("swept", ({ reminded, held }) => log.warn({ reminded, held }, "reminded of videos whose next step was missing"));
@@ -76,12 +86,25 @@ const about = (video: Video) => ({
   lane: laneName(video.lane),
 });
 
+/** Upstreams quote what they refuse; the log is read by more people than the prompt is meant for. */
+function withoutPrompt(text: string, { request }: Video): string {
+  const prompt = request.prompt.trim();
+  return prompt.length < shortestPrompt ? text : text.replaceAll(prompt, "[prompt]");
+}
+
+/** Shorter ones are parts of other words. */
+const shortestPrompt = 4;
+
 const levelOf = ({ status }: Video): "info" | "warn" =>
   status === "in_doubt" || status === "failed" ? "warn" : "info";
 
 function outcomeOf(video: Video): object {
   if (video.status === "failed")
-    return { class: video.failure.class, code: video.failure.code, detail: video.failure.message };
+    return {
+      class: video.failure.class,
+      code: video.failure.code,
+      detail: withoutPrompt(video.failure.message, video),
+    };
   if (video.status === "stored")
     return { key: video.file.key, bytes: video.file.bytes, tookMs: video.storedAt - video.createdAt };
   return {};

@@ -141,6 +141,13 @@ const shape = z.strictObject({
       misfit: z.enum(["warn", "refuse"], { error: "must be warn or refuse" }).default("warn"),
     })
     .prefault({}),
+  /** Idempotency keys. */
+  idempotency: z
+    .strictObject({
+      /** How long one is remembered: longer than any client tries, and than the videos' jobs are kept. */
+      keepDays: z.number({ error: "must be a number of days" }).min(1).max(365).default(7),
+    })
+    .prefault({}),
   timings: timingsSchema,
 });
 

@@ -1,6 +1,6 @@
 import { type Catalogue, type Lane, seedCatalogue, type Video, type VideoRequest } from "@reelq/contract";
 import type { z } from "zod";
-import { SECOND } from "./clock.ts";
+import { DAY, SECOND } from "./clock.ts";
 import { assumedLifeMs } from "./expiry.ts";
 import {
   type Capability,
@@ -31,6 +31,8 @@ export interface Fleet {
   limitsOf(lane: Lane): LaneLimits;
   /** What was said of an upstream's ability; `auto`: it shows. */
   capability(upstream: string, what: "list" | "range" | "remix" | "variants"): Capability;
+  /** How long an idempotency key is remembered. */
+  readonly idempotencyKeepMs: number;
   /** A reference image must have the video's size. */
   readonly refusesMisfits: boolean;
   /** How long an upstream keeps a finished file where the task does not say, in ms. */
@@ -69,6 +71,7 @@ export function openFleet(given: z.input<typeof fleetSchema>): Fleet {
       account: limitsFrom(config.upstreams[upstream]?.limits),
     }),
     capability: (upstream, what) => config.upstreams[upstream]?.capabilities?.[what] ?? "auto",
+    idempotencyKeepMs: config.idempotency.keepDays * DAY,
     refusesMisfits: config.references.misfit === "refuse",
     retentionMs: (upstream) => {
       const { retentionSeconds } = config.upstreams[upstream] ?? {};

@@ -21,9 +21,6 @@ import { generationLength, type Learned, readLearned } from "./learned.ts";
 import { parseRecord, readable } from "./record.ts";
 import { defineScripts } from "./scripts.ts";
 
-/** An idempotency key is remembered for so long: longer than any client tries, and than the videos' jobs are kept. */
-const idempotencyKeepMs = 7 * DAY;
-
 /** A request without one for so long: the official SDKs wait ten minutes for an answer before they ask again. */
 const repeatsKeepMs = 30 * MINUTE;
 
@@ -85,8 +82,11 @@ export interface Evidence {
 
 /** The records in Redis, moved by compare-and-set: the truth. */
 export interface Ledger {
-  /** Makes new videos durable, all or none; one that was asked before is known under its first id. */
-  accept(drafts: readonly Draft[]): Promise<Acceptance>;
+  /**
+   * Makes new videos durable, all or none; one that was asked before is known under its first id.
+   * @param keepMs how long idempotency keys are remembered
+   */
+  accept(drafts: readonly Draft[], keepMs?: number): Promise<Acceptance>;
   /** What an idempotency key was first used for. */
   recall(apiKey: string, key: string): Promise<Omit<Conflict, "index"> | undefined>;
   /** The answer to a request that is remembered by itself went out whole. */
@@ -154,14 +154,14 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
     );
 
   return {
-    async accept(drafts) {
+    async accept(drafts, keepMs = 7 * DAY) {
       const [kind, ...rest] = await scripts.accept(
         [keys.videos, keys.due, keys.events, keys.projects, ...drafts.flatMap((draft) => keysOf(draft, keys))],
         [
           clock.now(),
           eventStreamLength,
           repeatsKeepMs,
-          idempotencyKeepMs,
+          keepMs,
           ...drafts.flatMap(({ video, memory }) => [
             video.id,
             JSON.stringify(video),

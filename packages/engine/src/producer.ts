@@ -202,7 +202,7 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
     const request = await complete(judged, caller);
     return withLanes([judged], async ([lane]) => {
       const draft: Draft = { video: draftOf(request, judged, lane, caller), memory };
-      const acceptance = await ledger.accept([draft]);
+      const acceptance = await ledger.accept([draft], fleet.idempotencyKeepMs);
       if (acceptance.kind === "conflict") {
         const [conflict] = acceptance.conflicts;
         if (!conflict || !memory) throw new Error("The ledger told of a conflict, and not which.");
@@ -307,7 +307,7 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
           video: draftOf(requests[index] ?? one.request, one, lanes[index], caller),
           memory: memories[index],
         }));
-        const acceptance = await ledger.accept(drafts);
+        const acceptance = await ledger.accept(drafts, fleet.idempotencyKeepMs);
         if (acceptance.kind === "accepted") return follow(drafts, acceptance.ids);
         for (const { index, id, fingerprint } of acceptance.conflicts) {
           const { problems } = conflictOf(id, fingerprint, memories[index]?.fingerprint ?? "");
