@@ -1,13 +1,14 @@
 // Runs benchmarks and prints their tables: node test/bench/bench.ts [name...]
 // No name runs all; a name that is not known lists those that are, and ends with 2. Figures are kept in .reelq/bench/<name>.json.
 import { mkdir, writeFile } from "node:fs/promises";
+import { events } from "./events.ts";
 import { lanes } from "./lanes.ts";
 import { polling } from "./polling.ts";
 
 /** Prints as it goes; what it gives back is kept as JSON. */
 export type Bench = (print: (line: string) => void) => unknown;
 
-const benches: Readonly<Record<string, Bench>> = { polling, lanes };
+const benches: Readonly<Record<string, Bench>> = { polling, lanes, events };
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`);

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import type { Status, VideoBody } from "@reelq/contract";
 import { type Engine, openEngine, type StageWorkers, startWorker } from "@reelq/engine";
 import { openUpstream, type Upstream } from "@reelq/upstream";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Simulator, startSimulator } from "../../apps/simulator/src/simulator.ts";
 import { startTestApi, type TestApi, videoOf } from "../support/api.ts";
@@ -123,11 +123,14 @@ describe.skipIf(browserProgram === undefined)("Bull Board in a browser", () => {
   }
 
   /** A page that is watched from its first call on. */
-  async function openPage(options: BrowserContextOptions = {}): Promise<{ page: Page; complaints: readonly string[] }> {
+  async function openPage(
+    options: BrowserContextOptions = {},
+    origin = api.url,
+  ): Promise<{ page: Page; complaints: readonly string[] }> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
     onTestFinished(() => context.close());
     const page = await context.newPage();
-    return { page, complaints: complaintsOf(page, api.url) };
+    return { page, complaints: complaintsOf(page, origin) };
   }
 
   const countsOf = (name: string): Promise<Record<string, number>> =>
@@ -219,20 +222,75 @@ describe.skipIf(browserProgram === undefined)("Bull Board in a browser", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("where keys are set, one of them as the password opens the board and the records it links to", async () => {
-    const locked = await startTestApi({ redisUrl: redis.url, keys: [{ name: "studio", key: "studio-key-1" }] });
-    onTestFinished(() => locked.close());
-    const { id } = await locked.aVideo("queued");
-    const { page } = await openPage({ httpCredentials: { username: "anyone", password: "studio-key-1" } });
-    await page.goto(`${locked.url}/board/queue/${encodeURIComponent("submit main sora-2")}`);
-    const opened = page.waitForEvent("popup");
-    await page.getByRole("link", { name: "The video's record" }).click();
-    const shown = await opened;
-    await shown.waitForLoadState();
-    expect(JSON.parse(await shown.locator("body").innerText())).toMatchObject({ id });
+  describe("where keys are set", () => {
+    const admin = { name: "admin", key: "admin-key-333" };
+    let locked: TestApi;
+    beforeAll(async () => {
+      locked = await startTestApi({ redisUrl: redis.url, keys: [admin, { name: "studio", key: "studio-key-1" }] });
+    });
+    afterAll(() => locked.close());
 
-    const { page: stranger } = await openPage({ httpCredentials: { username: "anyone", password: "wrong" } });
-    expect((await stranger.goto(`${locked.url}/board`))?.status()).toBe(401);
+    const keyField = (page: Page) => page.getByLabel("An admin's API key");
+    const logIn = async (page: Page, key: string): Promise<void> => {
+      await keyField(page).fill(key);
+      await page.getByRole("button", { name: "Log in" }).click();
+    };
+
+    test("it is locked, and an admin's key opens it and the records it links to until the log-out", async () => {
+      const { id } = await locked.aVideo("queued");
+      const { page, complaints } = await openPage({}, locked.url);
+      const queue = `${locked.url}/board/queue/${encodeURIComponent("submit main sora-2")}`;
+      await page.goto(queue);
+      expect(new URL(page.url()).pathname).toBe("/login");
+      // Whoever comes here has come to type it.
+      expect(await page.locator("#key:focus").count()).toBe(1);
+      await logIn(page, admin.key);
+      await page.waitForURL(queue);
+      const opened = page.waitForEvent("popup");
+      await page.getByRole("link", { name: "The video's record" }).click();
+      const shown = await opened;
+      await shown.waitForLoadState();
+      expect(JSON.parse(await shown.locator("body").innerText())).toMatchObject({ id });
+
+      await page.goto(`${locked.url}/logout`);
+      await page.getByRole("button", { name: "Log out" }).click();
+      await page.waitForURL(`${locked.url}/login`);
+      // What is asked for from here on may be refused.
+      expect(complaints).toEqual([]);
+      await page.goto(queue);
+      expect(new URL(page.url()).pathname).toBe("/login");
+      expect((await shown.reload())?.status()).toBe(401);
+    });
+
+    test.each([
+      ["a key that nobody gave out", "wrong-key-1", "Nobody gave out this key."],
+      ["a key that is no admin's", "studio-key-1", "This key is not an admin's."],
+    ])("%s does not open it, and another one may be tried", async (_what, key, complaint) => {
+      const { page } = await openPage({}, locked.url);
+      await page.goto(`${locked.url}/board`);
+      await logIn(page, key);
+      expect(await page.getByRole("alert").textContent()).toBe(complaint);
+      await logIn(page, admin.key);
+      await page.waitForURL(`${locked.url}/board`);
+    });
+
+    test("the log-in works without encryption at a name that a browser does not trust", async () => {
+      // Such a page's forms go out without Sec-Fetch headers.
+      const name = "reelq.test";
+      const distrustful = await chromium.launch({
+        ...(browserProgram === undefined ? {} : { executablePath: browserProgram }),
+        args: ["--headless", "--no-sandbox", "--no-proxy-server", `--host-resolver-rules=MAP ${name} 127.0.0.1`],
+      });
+      onTestFinished(() => distrustful.close());
+      const page = await distrustful.newPage();
+      const url = locked.url.replace("127.0.0.1", name);
+      await page.goto(`${url}/board`);
+      const sent = page.waitForRequest((request) => request.method() === "POST");
+      await logIn(page, admin.key);
+      expect(await (await sent).allHeaders()).not.toHaveProperty("sec-fetch-site");
+      await page.waitForURL(`${url}/board`);
+      expect(await page.title()).toBe("reelq");
+    });
   });
 
   test.skipIf(picture === undefined)("the picture of the README is taken", async () => {

@@ -1,16 +1,10 @@
-import type { EventType, Video, VideoId } from "@reelq/contract";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { EventType, LedgerEvent, Video, VideoId } from "@reelq/contract";
 import { eventBody, eventOfStatus, finalEventTypes, isFinal, problem, videoBody } from "@reelq/contract";
 import { type EventFeed, isBefore, type Keyring, type Told } from "@reelq/engine";
-import type { Request, Response } from "express";
-
-/** A comment at such intervals keeps proxies from closing a connection on which nothing happens. */
-const heartbeatMs = 15_000;
 
 /** More than this process could tell at once. */
 const mostListeners = 20_000;
-
-/** A listener that takes nothing for so long is gone. */
-const blockedMs = 60_000;
 
 export interface ListenOptions {
   readonly project: string | undefined;
@@ -23,110 +17,151 @@ export interface ListenOptions {
 
 /** Listeners over server-sent events. */
 export interface EventListening {
-  listen(request: Request, response: Response, options: ListenOptions): Promise<void>;
+  /** Resolves once the listener is gone. */
+  listen(request: IncomingMessage, response: ServerResponse, options: ListenOptions): Promise<void>;
+  /** How many listen. */
+  readonly size: number;
+  /** Ends every stream in order, so that its listener goes on elsewhere from where it was. */
   close(): void;
-}
-
-interface Open {
-  readonly response: Response;
-  readonly apiKey: string;
 }
 
 export interface EventListeningParts {
   readonly feed: EventFeed;
-  readonly keyring: Keyring;
+  readonly keyring: Pick<Keyring, "holder">;
   readonly readVideo: (id: VideoId) => Promise<Video | undefined>;
+  /** A comment at such intervals keeps proxies from closing a connection on which nothing happens. */
+  readonly heartbeatMs?: number;
+  /** A listener that takes nothing for so long is gone. */
+  readonly blockedMs?: number;
 }
 
-export function openEventListening({ feed, keyring, readVideo }: EventListeningParts): EventListening {
+interface Open {
+  readonly apiKey: string;
+  beat(): void;
+  end(): void;
+}
+
+const headers = {
+  "Content-Type": "text/event-stream; charset=utf-8",
+  "Cache-Control": "no-store",
+  "X-Accel-Buffering": "no",
+};
+
+export function openEventListening({
+  feed,
+  keyring,
+  readVideo,
+  heartbeatMs = 15_000,
+  blockedMs = 60_000,
+}: EventListeningParts): EventListening {
   const open = new Set<Open>();
+  let isClosed = false;
 
   async function beat(): Promise<void> {
-    const gone = new Set<string>();
-    for (const apiKey of new Set([...open].map((one) => one.apiKey))) {
-      const isKnown = await keyring.holder(apiKey).then(
-        (holder) => holder !== undefined || apiKey === "open",
-        () => true,
-      );
-      if (!isKnown) gone.add(apiKey);
-    }
-    for (const { response, apiKey } of open) {
-      if (gone.has(apiKey)) response.end();
-      else response.write(": heartbeat\n\n");
+    const apiKeys = [...new Set([...open].map(({ apiKey }) => apiKey))];
+    // Whether a key still is good cannot be told while Redis is away; until then it is.
+    const holders = await Promise.all(apiKeys.map((id) => keyring.holder(id).catch(() => "unknown")));
+    const gone = new Set(apiKeys.filter((_, index) => holders[index] === undefined));
+    for (const one of open) {
+      if (gone.has(one.apiKey)) one.end();
+      else one.beat();
     }
   }
   const timer = setInterval(() => void beat(), heartbeatMs);
 
   return {
     async listen(request, response, { project, apiKey, types, video }) {
-      if (open.size >= mostListeners)
-        throw problem("unavailable", `This API tells events to ${mostListeners} listeners already; try again later.`);
       const resumedFrom = lastEventId(request);
+      if (request.method === "HEAD") return void response.writeHead(200, headers).end();
       const end = await feed.end();
-      // The state is told as of now; what happens from the end on is told after it.
+      // The state is told as of now; what happens from now on is told after it.
       const now = video && (await readVideo(video.id));
       const dropped = resumedFrom === undefined ? undefined : await feed.droppedBefore();
-      const first: string[] = [];
-      if (resumedFrom !== undefined && dropped !== undefined && isBefore(resumedFrom, dropped))
-        first.push(`event: gap\ndata: ${JSON.stringify({ object: "gap", oldest: dropped })}\n\n`);
-      if (resumedFrom === undefined && now) first.push(frameOf(stateOf(now, end)));
+      // Who is gone, or was answered meanwhile, will not say so again.
+      if (response.destroyed || response.writableEnded) return;
+      if (isClosed) throw problem("unavailable", "This API is about to stop; ask again in a moment.");
+      if (open.size >= mostListeners)
+        throw problem("unavailable", `This API tells events to ${mostListeners} listeners already; try again later.`);
+      if (video && !now && resumedFrom === undefined)
+        throw problem("not_found", `There is no video ${video.id} any more.`, "id");
 
-      let hasBegun = false;
+      const isGap = resumedFrom !== undefined && dropped !== undefined && isBefore(resumedFrom, dropped);
+      let hasCaughtUp = false;
+
       const begin = (): void => {
-        if (hasBegun) return;
-        hasBegun = true;
-        response.writeHead(200, {
-          "Content-Type": "text/event-stream; charset=utf-8",
-          "Cache-Control": "no-store",
-          "X-Accel-Buffering": "no",
-        });
+        if (response.headersSent) return;
+        response.writeHead(200, headers);
         // An id without data is remembered by whoever listens: nothing is missed should the connection break before an event.
-        const from = resumedFrom === undefined && !video ? `id: ${end}\n\n` : "";
-        response.write(`retry: 2000\n\n${from}${first.join("")}`);
-        open.add(one);
+        if (resumedFrom === undefined && !now) response.write(`retry: 2000\nid: ${end}\n\n`);
+        else response.write("retry: 2000\n\n");
+        if (isGap) response.write(`event: gap\ndata: ${JSON.stringify({ object: "gap", oldest: dropped })}\n\n`);
+        if (resumedFrom === undefined && now) response.write(frameOf(stateOf(now, end)));
       };
-      const one: Open = { response, apiKey };
-      if (video === undefined || resumedFrom === undefined || first.length > 0) begin();
 
       await new Promise<void>((resolve, reject) => {
-        const stop = feed.listen({ project, video: video?.id }, resumedFrom ?? end, {
+        /** Ends it; nothing is written any more, even while what was written is still on its way. */
+        const finish = (): void => {
+          stop();
+          begin();
+          response.end();
+        };
+        const stop = feed.listen({ project, video: video?.id }, placeOf(resumedFrom, end), {
           tell(told) {
-            if (types && !types.has(told.event.type)) return true;
-            begin();
-            const isRoom = response.write(frameOf(told));
-            if (video && hasCaughtUp && finalEventTypes.includes(told.event.type)) response.end();
-            return isRoom;
-          },
-          ready: () => drained(response),
-          async caughtUp() {
-            hasCaughtUp = true;
-            const latest = video && (await readVideo(video.id));
-            if (!video || (latest && !isFinal(latest.status))) {
+            const { event } = told;
+            const isWanted = !types || types.has(event.type);
+            if (isWanted && !(resumedFrom === undefined && now && isShownBy(now, event))) {
               begin();
-              return true;
+              response.write(frameOf(told));
             }
-            // Nothing more will come; 204 tells an EventSource not to ask again.
-            if (hasBegun) response.end();
-            else response.status(204).end();
-            return false;
+            if (video && hasCaughtUp && finalEventTypes.includes(event.type)) finish();
+            return !response.writableNeedDrain;
+          },
+          ready: () => drained(response, blockedMs),
+          async caughtUp() {
+            const latest = video && (await readVideo(video.id));
+            const mayMore = !video || (latest !== undefined && !isFinal(latest.status));
+            hasCaughtUp = mayMore;
+            if (mayMore) begin();
+            return mayMore;
+          },
+          over() {
+            // 204 tells an EventSource not to ask again.
+            if (response.headersSent) response.end();
+            else response.writeHead(204).end();
           },
           failed(error) {
-            if (hasBegun) response.destroy();
+            if (response.headersSent) response.destroy();
             else reject(error);
           },
         });
-        let hasCaughtUp = false;
+        const one: Open = {
+          apiKey,
+          beat() {
+            if (response.headersSent && !response.writableEnded && !response.writableNeedDrain)
+              response.write(": heartbeat\n\n");
+          },
+          end: finish,
+        };
+        open.add(one);
         response.on("close", () => {
           open.delete(one);
           stop();
           resolve();
         });
+        // Whether anything is left to tell decides between a stream and a 204.
+        const mayBeOver = video !== undefined && (!now || isFinal(now.status));
+        if (!mayBeOver || resumedFrom === undefined || isGap) begin();
       });
     },
 
+    get size() {
+      return open.size;
+    },
+
     close() {
+      isClosed = true;
       clearInterval(timer);
-      for (const { response } of open) response.end();
+      for (const one of open) one.end();
       feed.close();
     },
   };
@@ -147,9 +182,19 @@ function stateOf(video: Video, id: string): Told {
   return { event, text: JSON.stringify(eventBody(event, videoBody(video))) };
 }
 
-function lastEventId(request: Request): string | undefined {
-  const given = request.get("last-event-id") ?? request.query["last_event_id"];
-  if (given === undefined || given === "") return undefined;
+/** A move that the state which was told at first already shows. */
+const isShownBy = (state: Video, event: LedgerEvent): boolean =>
+  "video" in event && event.status !== undefined && event.alarm === undefined && event.version <= state.version;
+
+/** An id that is not reached yet is of a stream that is no more. */
+const placeOf = (resumedFrom: string | undefined, end: string): string =>
+  resumedFrom === undefined || isBefore(end, resumedFrom) ? end : resumedFrom;
+
+function lastEventId(request: IncomingMessage): string | undefined {
+  // An EventSource that connects again has the newer one in its header.
+  const header = request.headers["last-event-id"];
+  const given = header || new URLSearchParams(request.url?.split("?")[1]).get("last_event_id") || undefined;
+  if (given === undefined) return undefined;
   const match = typeof given === "string" ? /^(?:evt_)?(\d{1,15})[-_](\d{1,15})$/.exec(given) : null;
   if (match) return `${match[1]}-${match[2]}`;
   throw problem(
@@ -159,18 +204,18 @@ function lastEventId(request: Request): string | undefined {
   );
 }
 
-function drained(response: Response): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const over = (end: () => void) => () => {
+/** Resolves once there is room again; whoever makes none in time is cut. */
+function drained(response: ServerResponse, withinMs: number): Promise<void> {
+  if (!response.writableNeedDrain) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = (): void => {
       clearTimeout(timer);
-      response.off("drain", onDrain);
-      response.off("close", onClose);
-      end();
+      response.off("drain", end);
+      response.off("close", end);
+      resolve();
     };
-    const onDrain = over(resolve);
-    const onClose = over(() => reject(new Error("The listener is gone.")));
-    const timer = setTimeout(() => response.destroy(), blockedMs);
-    response.on("drain", onDrain);
-    response.on("close", onClose);
+    const timer = setTimeout(() => response.destroy(), withinMs);
+    response.on("drain", end);
+    response.on("close", end);
   });
 }

@@ -25,6 +25,7 @@ import { limitRate } from "./rate-headers.ts";
 import { refuseOtherSites } from "./same-site.ts";
 import { openSessions } from "./session.ts";
 import { boardRouter } from "./routes/board.ts";
+import { docsRouter } from "./routes/docs.ts";
 import { eventsRouter } from "./routes/events.ts";
 import { filesRouter } from "./routes/files.ts";
 import { type HealthCheck, healthRouter } from "./routes/health.ts";
@@ -46,6 +47,7 @@ export interface ApiOptions {
   readonly corsOrigins: readonly string[];
   /** Webhooks may be sent to these though they are not public; none where left out. */
   readonly allowAddresses?: readonly string[];
+  readonly patience?: Partial<Patience>;
   readonly health: HealthCheck;
   readonly host: string;
   /** 0: a free one. */
@@ -59,11 +61,17 @@ export interface RunningApi {
   close(deadlineMs: number): Promise<void>;
 }
 
-/** Whoever does not send what it began to send holds a connection for no longer. */
-const timeouts = { headersTimeout: 15_000, requestTimeout: 2 * 60_000, keepAliveTimeout: 10_000 };
+/** How long a connection is held for somebody who does not use it, in ms. */
+export interface Patience {
+  /** The headers must be whole. */
+  readonly headersMs: number;
+  /** The request must be. */
+  readonly requestMs: number;
+  /** Nothing goes either way for so long: the other side is gone. Events have heartbeats. */
+  readonly idleMs: number;
+}
 
-/** Nothing goes either way for so long: the other side is gone. Events have heartbeats. */
-const idleMs = 2 * 60_000;
+const usualPatience: Patience = { headersMs: 15_000, requestMs: 2 * 60_000, idleMs: 2 * 60_000 };
 
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { engine, keyring } = options;
@@ -73,7 +81,12 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     readVideo: (id) => engine.ledger.read(id),
   });
   const pulse = openPulse(engine.redis);
-  const server = createServer({ ...timeouts, connectionsCheckingInterval: 2_000 }, openApp(options, listening, pulse));
+  const { headersMs, requestMs, idleMs } = { ...usualPatience, ...options.patience };
+  const timeouts = { headersTimeout: headersMs, requestTimeout: requestMs, keepAliveTimeout: Math.min(10_000, idleMs) };
+  const server = createServer(
+    { ...timeouts, connectionsCheckingInterval: headersMs / 8 },
+    openApp(options, listening, pulse),
+  );
   server.setTimeout(idleMs);
   server.on("clientError", refuseUnreadable);
   await listen(server, options.port, options.host);
@@ -95,11 +108,14 @@ function openApp(options: ApiOptions, listening: EventListening, pulse: Pulse): 
   const doors = openDoors(keyring, sessions);
   const app = express();
   app.disable("x-powered-by");
+  // Whatever fails, Express itself shows no stack.
+  app.set("env", "production");
   app.set("query parser", "simple");
   app.use(nameRequest);
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: nothingRuns } }));
   if (corsOrigins.length > 0) app.use(cors({ origin: [...corsOrigins], exposedHeaders, maxAge: 600 }));
   app.use(healthRouter(health));
+  app.use(docsRouter());
   app.use(refuseDuringOutage(pulse));
   app.use(refuseOtherSites(keyring, corsOrigins));
   app.use(sessions.reads);
@@ -133,6 +149,9 @@ const exposedHeaders = [
   "Idempotent-Replayed",
   "RateLimit",
   "RateLimit-Policy",
+  "X-RateLimit-Limit-Requests",
+  "X-RateLimit-Remaining-Requests",
+  "X-RateLimit-Reset-Requests",
   "Retry-After",
   "X-Request-Id",
   "Content-Disposition",

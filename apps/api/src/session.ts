@@ -24,7 +24,7 @@ export function openSessions(secret: () => Promise<string>, keyring: Keyring): S
       // Most calls bring none, and need no Redis to know it.
       if (request.headers.cookie === undefined) return next();
       parser ??= secret().then(
-        (text) => cookieParser(text) as RequestHandler,
+        (text) => cookieParser(text),
         (error: unknown) => {
           parser = undefined;
           throw error;
@@ -50,8 +50,9 @@ export function openSessions(secret: () => Promise<string>, keyring: Keyring): S
     },
 
     async holderOf(request) {
-      const cookies = request.signedCookies as Record<string, unknown> | undefined;
-      const [, key, seal, until] = /^(.+)\.([0-9a-f]+)\.(\d+)$/.exec(String(cookies?.[cookieName] ?? "")) ?? [];
+      const cookie = (request.signedCookies as Record<string, unknown> | undefined)?.[cookieName];
+      if (typeof cookie !== "string") return undefined;
+      const [, key, seal, until] = /^(.+)\.([0-9a-f]+)\.(\d+)$/.exec(cookie) ?? [];
       if (key === undefined || Number(until) <= clock.now()) return undefined;
       const holder = await keyring.holder(key);
       return holder?.seal === seal ? holder : undefined;

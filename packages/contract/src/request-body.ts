@@ -41,9 +41,17 @@ const secondsSchema = z
 export const referenceBodySchema = z
   .union([
     z.strictObject({
-      image_url: z.string().max(30_000_000).describe("An `https:` address, which is fetched at once, or a `data:` URL."),
+      image_url: z
+        .string()
+        .max(30_000_000)
+        .describe("An `https:` address, which is fetched at once, or a `data:` URL."),
     }),
-    z.strictObject({ file_id: z.string().regex(/^file_/).describe("Of a file that was uploaded with `POST /v1/files`.") }),
+    z.strictObject({
+      file_id: z
+        .string()
+        .regex(/^file_/)
+        .describe("Of a file that was uploaded with `POST /v1/files`."),
+    }),
     z.string().describe("The same as `image_url`."),
   ])
   .describe("The image that the video starts with: PNG, JPEG or WebP, at most 20 MiB.");
@@ -120,7 +128,9 @@ export const videoRetrySchema = z.strictObject({
 export const videoResolveSchema = z
   .union([
     z.strictObject({ task: z.string().min(1).describe("The upstream's id of its task: it goes on with that.") }),
-    z.strictObject({ resubmit: z.literal(true).describe("Nothing was created, or paying twice is better than waiting.") }),
+    z.strictObject({
+      resubmit: z.literal(true).describe("Nothing was created, or paying twice is better than waiting."),
+    }),
     z.strictObject({ fail: z.literal(true).describe("It is given up.") }),
   ])
   .describe("A person's word on a doubt.");

@@ -16,7 +16,7 @@ export const defaultWebhookEvents: readonly EventType[] = [
 export const everyEvent = "*";
 
 /** Why nothing is sent to an endpoint: it answered 410, it failed for days, or somebody asked for it. */
-export const disabledReasons = ["gone", "failing", "asked"] as const;
+const disabledReasons = ["gone", "failing", "asked"] as const;
 export type DisabledReason = (typeof disabledReasons)[number];
 
 /**
@@ -28,7 +28,7 @@ export type DisabledReason = (typeof disabledReasons)[number];
 export const deliveryStatuses = ["pending", "delivered", "failed", "cancelled"] as const;
 export type DeliveryStatus = (typeof deliveryStatuses)[number];
 
-export const maxOverlapSeconds = 7 * 24 * 3600;
+const maxOverlapSeconds = 7 * 24 * 3600;
 const defaultOverlapSeconds = 24 * 3600;
 
 const url = z.string().min(1).max(2_048).describe("Where events are posted to: https, at a public address.");

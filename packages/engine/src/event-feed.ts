@@ -1,4 +1,5 @@
-import { eventBody, type LedgerEvent, type VideoId, videoBody } from "@reelq/contract";
+import { setTimeout as delay } from "node:timers/promises";
+import { type EventBody, eventBody, type LedgerEvent, type VideoId, videoBody } from "@reelq/contract";
 import type { Engine } from "./engine.ts";
 import { eventOf } from "./event-stream.ts";
 import { readable } from "./record.ts";
@@ -31,6 +32,8 @@ export interface EventFeed {
   end(): Promise<string>;
   /** The id of the oldest event that can still be told, where older ones have been dropped. */
   droppedBefore(): Promise<string | undefined>;
+  /** How many listen. */
+  readonly size: number;
   /** Nobody is told any more. */
   close(): void;
 }
@@ -38,6 +41,7 @@ export interface EventFeed {
 export interface Listener {
   /** False: it is full, and told on once `ready` resolves. */
   readonly tell: (told: Told) => boolean;
+  /** Resolves at once where there is room again already. */
   readonly ready: () => Promise<void>;
   /** All of the past has been told; false: nothing more will come. Asked again where something came meanwhile. */
   readonly caughtUp?: () => Promise<boolean>;
@@ -54,7 +58,7 @@ const pageLength = 200;
 const sliceLength = 20;
 
 /** Reads of the past at once; the next ones wait, so that no crowd that resumes far back holds up who is live. */
-const readsAtOnce = 8;
+const readsAtOnce = 4;
 
 /** A blocking read ends after this time, so that a connection that vanished is noticed. */
 const blockMs = 5_000;
@@ -85,9 +89,22 @@ export function openEventFeed({ redis, redisUrl, keys, facts }: Engine): EventFe
   const byVideo = new Map<VideoId, Set<Listening>>();
   const inTurn = openTurns(readsAtOnce);
   let reader: Reader | undefined;
+  let isClosed = false;
 
-  const page = async (after: string): Promise<LedgerEvent[]> =>
-    (await redis.xrange(keys.events, `(${after}`, "+", "COUNT", pageLength)).map(([id, fields]) => eventOf(id, fields));
+  /** What is for somebody on the page after an entry. */
+  async function pageFor({ interest, cursor }: Listening) {
+    const entries = await redis.xrange(keys.events, `(${cursor}`, "+", "COUNT", pageLength);
+    const { video } = interest;
+    return {
+      // Of a long past, most is about other videos: that is not even read.
+      events: entries
+        .filter(([, fields]) => video === undefined || fields.includes(video))
+        .map(([id, fields]) => eventOf(id, fields))
+        .filter((event) => isFor(event, interest)),
+      end: entries.at(-1)?.[0] ?? cursor,
+      isLast: entries.length < pageLength,
+    };
+  }
 
   async function tellable(events: readonly LedgerEvent[]): Promise<Told[]> {
     const ids = [...new Set(events.flatMap((event) => ("video" in event ? [event.video] : [])))];
@@ -95,17 +112,19 @@ export function openEventFeed({ redis, redisUrl, keys, facts }: Engine): EventFe
     const videos = new Map(ids.map((id, index) => [id, { text: texts[index], video: readable(id, texts[index])[0] }]));
     return events.map((event) => {
       const { text = null, video } = ("video" in event && videos.get(event.video)) || {};
-      const body = eventBody(event, video && videoBody(video));
-      // Not deleted, only not to be shown: its id is all that can be said.
-      const isUnreadable = text !== null && video === undefined;
-      return { event, text: JSON.stringify(isUnreadable ? { ...body, data: { id: body.data.id } } : body) };
+      return toldOnce(event, () => {
+        const body = eventBody(event, video && videoBody(video));
+        // Not deleted, only not to be shown: its id is all that can be said.
+        const isUnreadable = text !== null && video === undefined;
+        return isUnreadable ? { ...body, data: { id: body.data.id } } : body;
+      });
     });
   }
 
-  const listenersOf = (event: LedgerEvent): Listening[] => [
-    ...[...all].filter(({ interest }) => isFor(event, interest)),
-    ...("video" in event ? [...(byVideo.get(event.video) ?? [])].filter(({ interest }) => isFor(event, interest)) : []),
-  ];
+  const listenersOf = (event: LedgerEvent): Listening[] =>
+    [...all, ...("video" in event ? (byVideo.get(event.video) ?? []) : [])].filter(({ interest }) =>
+      isFor(event, interest),
+    );
 
   function drop(one: Listening): void {
     one.isOver = true;
@@ -121,10 +140,194 @@ export function openEventFeed({ redis, redisUrl, keys, facts }: Engine): EventFe
     reader = undefined;
   }
 
-  const follow = (one: Listening, { begun, ...place }: Pick<Reader, "begun"> = startedReader()): void => {
-    void place;
-    void begun;
-    void one;
+  function tellLive(one: Listening, told: Told, place: Reader): void {
+    if (!one.isLive || one.isOver || !isBefore(one.cursor, told.event.id)) return;
+    one.cursor = told.event.id;
+    if (!one.listener.tell(told)) follow(one, place, one.listener.ready());
+  }
+
+  /** Tells those that are live of a page of what came. */
+  async function spread(events: readonly LedgerEvent[], place: Reader): Promise<void> {
+    for (const slice of slicesOf(events)) {
+      const readyToTell = await tellable(slice.filter((event) => listenersOf(event).length > 0));
+      if (reader !== place) return;
+      for (const told of readyToTell) for (const one of listenersOf(told.event)) tellLive(one, told, place);
+      place.position = slice.at(-1)?.id ?? place.position;
+    }
+  }
+
+  function startReading(): Reader {
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const onError = (error: unknown) => facts.emit("hiccup", { where: "events", error: error as Error });
+    // A read that waits would hold up every other command of its connection.
+    const connection = connect(redisUrl, { patient: true }, onError);
+    const place: Reader = {
+      begun: newest().then((id) => {
+        place.position = id;
+        void read();
+      }),
+      position: "0-0",
+      stop() {
+        stopping.abort();
+        connection.disconnect();
+      },
+    };
+    const read = async (): Promise<void> => {
+      while (!signal.aborted) {
+        try {
+          const { position } = place;
+          const reply = await connection.xread("COUNT", pageLength, "BLOCK", blockMs, "STREAMS", keys.events, position);
+          const entries = reply?.[0]?.[1] ?? [];
+          await spread(
+            entries.map(([id, fields]) => eventOf(id, fields)),
+            place,
+          );
+        } catch (error) {
+          if (signal.aborted) return;
+          onError(error);
+          await delay(pauseAfterErrorMs, undefined, { signal }).catch(() => undefined);
+        }
+      }
+    };
+    return place;
+  }
+
+  /** Tells what is for it of one page of the past. */
+  async function tellPage(
+    one: Listening,
+    { position }: Reader,
+  ): Promise<{ isFull: boolean; isLast: boolean; told: number }> {
+    const page = await inTurn(() => pageFor(one));
+    let told = 0;
+    for (const slice of slicesOf(page.events)) {
+      for (const each of await inTurn(() => tellable(slice))) {
+        if (one.isOver) return { isFull: false, isLast: true, told };
+        one.cursor = each.event.id;
+        told += 1;
+        if (!one.listener.tell(each)) return { isFull: true, isLast: false, told };
+      }
+    }
+    one.cursor = page.end;
+    // Nothing else up to there is in the stream, or it is no more.
+    if (page.isLast && isBefore(one.cursor, position)) one.cursor = position;
+    return { isFull: false, isLast: page.isLast, told };
+  }
+
+  /** Reads on its own until it has heard all that those who are live have, then joins them. */
+  async function catchUp(one: Listening, place: Reader, ready: Promise<void> | undefined): Promise<void> {
+    await ready;
+    await place.begun;
+    let isEnding = false;
+    while (!one.isOver) {
+      const { isFull, isLast, told } = await tellPage(one, place);
+      if (isFull) await one.listener.ready();
+      if (told > 0) isEnding = false;
+      if (!isLast || one.isOver || isBefore(one.cursor, place.position)) continue;
+      if (isEnding) {
+        drop(one);
+        one.listener.over?.();
+      } else if (one.listener.caughtUp && !(await one.listener.caughtUp())) {
+        // What came before it was asked is still to be told.
+        isEnding = true;
+      } else if (!isBefore(one.cursor, place.position)) {
+        one.isLive = true;
+        return;
+      }
+    }
+  }
+
+  function follow(one: Listening, place: Reader, ready?: Promise<void>): void {
+    one.isLive = false;
+    catchUp(one, place, ready).catch((error: Error) => {
+      if (one.isOver) return;
+      drop(one);
+      one.listener.failed(error);
+    });
+  }
+
+  const newest = async (): Promise<string> =>
+    (await redis.xrevrange(keys.events, "+", "-", "COUNT", 1))[0]?.[0] ?? "0-0";
+
+  return {
+    listen(interest, after, listener) {
+      if (isClosed) throw new Error("Nobody is told any more: the feed is closed.");
+      const one: Listening = { interest, listener, cursor: after, isLive: false, isOver: false };
+      if (interest.video === undefined) all.add(one);
+      else byVideo.set(interest.video, (byVideo.get(interest.video) ?? new Set()).add(one));
+      follow(one, (reader ??= startReading()));
+      return () => drop(one);
+    },
+
+    end: newest,
+
+    async droppedBefore() {
+      const [[oldest], hasDropped] = await Promise.all([
+        redis.xrange(keys.events, "-", "+", "COUNT", 1),
+        everHeldMore(),
+      ]);
+      return oldest && hasDropped ? oldest[0] : undefined;
+    },
+
+    get size() {
+      return [all, ...byVideo.values()].reduce((sum, those) => sum + those.size, 0);
+    },
+
+    close() {
+      isClosed = true;
+      for (const those of [all, ...byVideo.values()]) for (const one of those) drop(one);
+    },
   };
-  return undefined as never;
+
+  /** Whether the stream held more than it holds. */
+  async function everHeldMore(): Promise<boolean> {
+    const info = (await redis.xinfo("STREAM", keys.events).catch(() => [])) as unknown[];
+    const read = new Map(info.flatMap((name, index) => (index % 2 === 0 ? [[name, info[index + 1]] as const] : [])));
+    return Number(read.get("entries-added") ?? 0) > Number(read.get("length") ?? 0);
+  }
+}
+
+/** Its text is made for the first who wants it. */
+function toldOnce(event: LedgerEvent, body: () => EventBody): Told {
+  let text: string | undefined;
+  return {
+    event,
+    get text() {
+      return (text ??= JSON.stringify(body()));
+    },
+  };
+}
+
+const isFor = (event: LedgerEvent, { project, video }: Interest): boolean =>
+  (project === undefined || event.project === project) &&
+  (video === undefined || ("video" in event && event.video === video));
+
+const slicesOf = (events: readonly LedgerEvent[]): (readonly LedgerEvent[])[] =>
+  Array.from({ length: Math.ceil(events.length / sliceLength) }, (_, index) =>
+    events.slice(index * sliceLength, (index + 1) * sliceLength),
+  );
+
+/** Lets so many work at once; the others wait, first come, first served. */
+function openTurns(atOnce: number): <T>(work: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let working = 0;
+  return async (work) => {
+    if (working < atOnce) working += 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else working -= 1;
+    }
+  };
+}
+
+/** Ids are `milliseconds-sequence`. */
+export function isBefore(one: string, other: string): boolean {
+  const [[ms = 0, sequence = 0], [otherMs = 0, otherSequence = 0]] = [one, other].map((id) =>
+    id.split("-").map(Number),
+  ) as [number[], number[]];
+  return ms < otherMs || (ms === otherMs && sequence < otherSequence);
 }

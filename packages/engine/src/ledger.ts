@@ -14,6 +14,7 @@ import type { Redis } from "ioredis";
 import { type Advance, type AdvanceOptions, advanceOf, moveOf } from "./advance.ts";
 import { type Clock, DAY, MINUTE } from "./clock.ts";
 import { eventOf, eventStreamLength } from "./event-stream.ts";
+import { readIdPage } from "./id-page.ts";
 import type { Keys } from "./keys.ts";
 import { type Breaker, type LaneState, readBreakers, readLaneStates } from "./lane-state.ts";
 import type { LaneLimits } from "./lane.ts";
@@ -261,19 +262,10 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
         project === undefined && wanted === undefined
           ? [keys.videos]
           : await statusKeys(project === undefined ? undefined : [project], wanted ?? statuses);
-      const found = await Promise.all(
-        indexes.map((index) =>
-          order === "asc"
-            ? redis.zrange(index, after ? `(${after}` : "-", "+", "BYLEX", "LIMIT", 0, limit + 1)
-            : redis.zrange(index, after ? `(${after}` : "+", "-", "BYLEX", "REV", "LIMIT", 0, limit + 1),
-        ),
-      );
-      // Each index is in order, so the first of them all are among the first of each.
-      const ids = found.flat().sort();
-      if (order === "desc") ids.reverse();
-      const page = ids.slice(0, limit) as VideoId[];
+      const { ids, hasMore } = await readIdPage(redis, indexes, { after, limit, order });
+      const page = ids as VideoId[];
       const texts = page.length > 0 ? await redis.mget(page.map(keys.video)) : [];
-      return { videos: page.flatMap((id, index) => readable(id, texts[index])), hasMore: ids.length > limit };
+      return { videos: page.flatMap((id, index) => readable(id, texts[index])), hasMore };
     },
 
     async counts() {

@@ -3,8 +3,10 @@ import {
   failureClasses,
   type FailureClass,
   problem,
+  type ProblemError,
   type Task,
   type Video,
+  type VideoId,
   type VideoIn,
 } from "@reelq/contract";
 import { settled } from "./attempt.ts";
@@ -55,13 +57,22 @@ export function openPerson(engine: Engine, producer: Pick<Producer, "read">): Pe
       const decision = decide(video, clock.now());
       if (!decision) return video;
       const advance = await ledger.advance(video, decision.next, decision.options);
-      if (advance.kind === "owned") throw problem("conflict", `That task belongs to ${advance.owner} already.`, "task");
+      if (advance.kind === "owned") throw await ownedByAnother(advance.owner, caller);
       if (advance.kind !== "moved") continue;
       facts.emit("moved", { video: advance.video, from: video.status, note: decision.note });
       await queues.remind(advance.video, 0).catch((error: Error) => facts.emit("hiccup", { where: "remind", error }));
       return advance.video;
     }
     throw problem("conflict", `${id} is moving too fast; try again.`, "id");
+  }
+
+  /** Whose it is, is told to whom it belongs. */
+  async function ownedByAnother(owner: VideoId, caller: Caller): Promise<ProblemError> {
+    const isTheirs = await producer.read(owner, caller).then(
+      () => true,
+      () => false,
+    );
+    return problem("conflict", `That task belongs to ${isTheirs ? owner : "another video"} already.`, "task");
   }
 
   return {

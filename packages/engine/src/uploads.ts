@@ -4,6 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { newFileId, isFileId, problem } from "@reelq/contract";
 import { z } from "zod";
 import type { Engine } from "./engine.ts";
+import { readIdPage } from "./id-page.ts";
 import type { Caller } from "./caller.ts";
 import { maxReferenceBytes } from "./reference.ts";
 
@@ -86,6 +87,7 @@ export function openUploads({ redis, keys, storage, clock }: Engine): Uploads {
         .multi()
         .hset(keys.uploads, upload.id, JSON.stringify(upload))
         .zadd(keys.projectUploads(upload.project), 0, upload.id)
+        .sadd(keys.projects, upload.project)
         .exec();
       return upload;
     },
@@ -94,20 +96,19 @@ export function openUploads({ redis, keys, storage, clock }: Engine): Uploads {
 
     read,
 
-    async list({ after, limit, order, purpose }, { project }) {
-      const index = keys.projectUploads(project);
+    async list({ after, limit, order, purpose }, { project, isAdmin }) {
+      const projects = isAdmin ? await redis.smembers(keys.projects) : [project];
+      const indexes = projects.map(keys.projectUploads);
       const uploads: Upload[] = [];
       for (let from = after; ;) {
-        const ids = await (order === "asc"
-          ? redis.zrange(index, from ? `(${from}` : "-", "+", "BYLEX", "LIMIT", 0, limit + 1)
-          : redis.zrange(index, from ? `(${from}` : "+", "-", "BYLEX", "REV", "LIMIT", 0, limit + 1));
+        const { ids, hasMore } = await readIdPage(redis, indexes, { after: from, limit, order });
         const texts = ids.length > 0 ? await redis.hmget(keys.uploads, ...ids) : [];
         for (const text of texts) {
           const upload = text === null ? undefined : uploadSchema.parse(JSON.parse(text));
           if (upload && (purpose === undefined || upload.purpose === purpose)) uploads.push(upload);
         }
-        if (uploads.length > limit || ids.length <= limit)
-          return { uploads: uploads.slice(0, limit), hasMore: uploads.length > limit };
+        if (uploads.length > limit || !hasMore)
+          return { uploads: uploads.slice(0, limit), hasMore: hasMore || uploads.length > limit };
         from = ids.at(-1);
       }
     },

@@ -26,6 +26,7 @@ export function readTypes(request: Request): ReadonlySet<EventType> | undefined 
   const given: unknown = request.query["types"];
   if (given === undefined) return undefined;
   const names = typeof given === "string" ? given.split(",").map((name) => name.trim()) : [];
+  if (given === "") throw problem("invalid_value", "types is empty; leave it out to hear of everything.", "types");
   if (names.length === 0) throw problem("invalid_value", "types was given twice; give it once.", "types");
   return new Set(
     names.map((name) => {

@@ -120,7 +120,8 @@ input, button { width: 100%; padding: .6rem .75rem; font: inherit; border-radius
 input { border: 1px solid var(--line); background: var(--ground); color: inherit }
 button { margin: .5rem 0; border: 0; background: var(--ink); color: var(--sheet); font-weight: 600; cursor: pointer }
 :focus-visible { outline: 2px solid light-dark(#2563eb, #8ab4ff); outline-offset: 2px }
-small { color: var(--faint); overflow-wrap: anywhere }
+small { color: var(--faint) }
+code { white-space: nowrap }
 [role=alert] { margin-bottom: .5rem; color: var(--alarm) }
 </style>
 <body>${body}</body>
@@ -135,7 +136,7 @@ ${alertOf(complaint)}
 <input type="hidden" name="token" value="${token}">
 <input type="hidden" name="to" value="${escaped(to)}">
 <button>Log in</button>
-<p><small>Made with <code>reelq keys create NAME --admin</code>, or the one named <code>admin</code> in <code>REELQ_API_KEYS</code>.</small></p>
+<p><small>Made with <code>reelq keys create NAME</code> <code>--admin</code>, or the one named <code>admin</code> in <code>REELQ_API_KEYS</code>.</small></p>
 </form>`;
 
 const logoutForm = (token: string, complaint?: string): string => `<form method="post" action="/logout">

@@ -8,6 +8,7 @@ import {
   type WebhookTestBody,
 } from "@reelq/contract";
 import type { Engine } from "../engine.ts";
+import { readIdPage } from "../id-page.ts";
 import { eventStreamLength } from "../event-stream.ts";
 import type { Caller } from "../caller.ts";
 import { defineScripts } from "../scripts.ts";
@@ -122,9 +123,9 @@ export function openWebhooks(engine: Engine, judgeUrl: (url: string) => void): W
 
     async list({ after, limit }, caller) {
       const index = caller.isAdmin ? keys.webhookEndpoints : keys.projectWebhookEndpoints(caller.project);
-      const ids = await redis.zrange(index, after ? `(${after}` : "+", "-", "BYLEX", "REV", "LIMIT", 0, limit + 1);
-      const endpoints = await Promise.all(ids.slice(0, limit).map(readHash));
-      return { endpoints: endpoints.filter((one) => one !== undefined), hasMore: ids.length > limit };
+      const { ids, hasMore } = await readIdPage(redis, [index], { after, limit, order: "desc" });
+      const endpoints = await Promise.all(ids.map(readHash));
+      return { endpoints: endpoints.filter((one) => one !== undefined), hasMore };
     },
 
     read,

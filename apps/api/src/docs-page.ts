@@ -1,0 +1,51 @@
+/** The page of `/docs`. It runs nothing but what this server sends, and asks nobody else. */
+export const docsPage = (version: string): string => `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>reelq: the API</title>
+<link rel="icon" href="/docs/favicon-32x32.png?v=${version}">
+<link rel="stylesheet" href="/docs/swagger-ui.css?v=${version}">
+<link rel="stylesheet" href="/docs/page.css">
+<body>
+<noscript>This page needs JavaScript. The same is in <a href="/openapi.json">openapi.json</a>, and the short of it in <a href="/llms.txt">llms.txt</a>.</noscript>
+<div id="api"></div>
+<script src="/docs/swagger-ui-bundle.js?v=${version}"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+`;
+
+/** What stands in the page itself is not run, and styles nothing; what Swagger UI styles by script does not count as such. */
+export const docsPolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/** Runs in the browser. A key that is typed in is kept by the page alone, and gone when it is closed. */
+export const docsScript = `"use strict";
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#api",
+  deepLinking: true,
+  displayRequestDuration: true,
+  defaultModelsExpandDepth: 0,
+  validatorUrl: null,
+});
+`;
+
+export const docsStyle = `html { color-scheme: light dark }
+body { margin: 0 }
+noscript { display: block; padding: 2rem }
+.swagger-ui .info { margin: 2rem 0 1rem }
+.swagger-ui .scheme-container { margin: 0; padding: 1rem 0 }
+.swagger-ui .response-col_links { display: none }
+@media (max-width: 40rem) {
+  .swagger-ui .opblock-tag { flex-wrap: wrap; padding-inline: 0 }
+  .swagger-ui .opblock-tag small { flex: 1 0 100%; order: 1; padding: 0 }
+  .swagger-ui .opblock-tag .expand-operation { margin-left: auto }
+  .swagger-ui .opblock .opblock-summary-path { max-width: none; word-break: break-word }
+}
+`;

@@ -1,0 +1,272 @@
+import { videoBody } from "./body.ts";
+import { type EventBody, eventBody, eventOfStatus, type EventType } from "./event.ts";
+import type { ExplanationBody } from "./explanation.ts";
+import type { VideoId } from "./id.ts";
+import { type Status, statuses } from "./lifecycle.ts";
+import type { ReplyName, RequestName } from "./openapi-components.ts";
+import { errorBody, problem } from "./problem.ts";
+import type { UploadBody } from "./upload-body.ts";
+import { noSetbacks, recordSchemaVersion, type Video, type VideoCore } from "./video.ts";
+import type { VideoBody } from "./video-body.ts";
+import {
+  defaultWebhookEvents,
+  type WebhookDeliveryBody,
+  type WebhookEndpointBody,
+  type WebhookTestBody,
+} from "./webhook.ts";
+
+/** Everything in the examples happens in the quarter of an hour after this. */
+const acceptedAt = Date.UTC(2026, 10, 22, 12);
+const uuid = "01a20320-a200-7000-8000-00000000000";
+const sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+const exampleIds = {
+  video: `video_${uuid}1`,
+  file: `file_${uuid}2`,
+  endpoint: `we_${uuid}3`,
+  delivery: "wd_2a1f0c9e8b7d6a5f4c3b2a19",
+} as const;
+
+const at = (seconds: number): number => acceptedAt + seconds * 1000;
+const unixTime = (seconds: number): number => Math.floor(at(seconds) / 1000);
+
+const core: VideoCore = {
+  schema: recordSchemaVersion,
+  id: exampleIds.video satisfies VideoId,
+  version: 1,
+  project: "studio",
+  request: { prompt: "A fox in the snow, first light", model: "sora-2", seconds: 10, size: "1280x720" },
+  lane: { upstream: "main", model: "sora-2" },
+  createdAt: acceptedAt,
+  updatedAt: acceptedAt,
+  dueAt: acceptedAt,
+  attempts: [],
+  setbacks: noSetbacks,
+};
+const sent: VideoCore = {
+  ...core,
+  version: 3,
+  updatedAt: at(4),
+  attempts: [
+    {
+      number: 1,
+      upstream: "main",
+      intentAt: at(2),
+      postBy: at(32),
+      endedAt: at(4),
+      outcome: "accepted",
+      task: "task_7f3a",
+      charged: "unknown",
+    },
+  ],
+};
+const task = { upstream: "main", id: "task_7f3a", acceptedAt: at(4) };
+const done = { ...task, progress: 100, completedAt: at(110), expiresAt: at(3_710) };
+const looks = { count: 6, missed: 0, notFound: 0 };
+
+/** One video in each of its statuses. */
+const records: { readonly [S in Status]: Video } = {
+  queued: { ...core, status: "queued" },
+  submitting: { ...core, version: 2, updatedAt: at(2), status: "submitting", worker: "worker-1" },
+  in_doubt: {
+    ...sent,
+    attempts: sent.attempts.map(({ task: _task, outcome: _outcome, ...attempt }) => ({
+      ...attempt,
+      outcome: "in_doubt",
+    })),
+    status: "in_doubt",
+    doubt: { since: at(34), reason: "no reply came", looks: 1, held: false },
+  },
+  rendering: { ...sent, status: "rendering", task: { ...task, progress: 40 }, looks },
+  downloading: {
+    ...sent,
+    version: 9,
+    updatedAt: at(110),
+    status: "downloading",
+    task: done,
+    looks,
+    fetching: { tries: 0 },
+  },
+  stored: {
+    ...sent,
+    version: 10,
+    updatedAt: at(113),
+    status: "stored",
+    task: done,
+    looks,
+    storedAt: at(113),
+    file: {
+      key: `2026/11/22/${exampleIds.video}.mp4`,
+      sidecarKey: `2026/11/22/${exampleIds.video}.json`,
+      bytes: 5_242_880,
+      sha256,
+      contentType: "video/mp4",
+      media: { container: "mp4", durationMs: 10_000, width: 1280, height: 720, codec: "avc1" },
+      differences: [],
+      variants: {
+        thumbnail: {
+          key: `2026/11/22/${exampleIds.video}.thumbnail.webp`,
+          bytes: 18_204,
+          sha256,
+          contentType: "image/webp",
+        },
+      },
+    },
+  },
+  failed: {
+    ...sent,
+    version: 9,
+    updatedAt: at(60),
+    status: "failed",
+    task,
+    failure: { class: "render_failed", code: "render_failed", message: "The upstream could not render it." },
+    failedAt: at(60),
+  },
+  cancelled: { ...core, version: 2, updatedAt: at(1), status: "cancelled", cancelledAt: at(1), abandoned: false },
+};
+
+/** One video as the API shows it in a status. */
+export const videoExample = (status: Status): VideoBody => videoBody(records[status]);
+
+const stored = videoExample("stored");
+
+const page = <Item extends { readonly id: string }>(item: Item) => ({
+  object: "list" as const,
+  data: [item],
+  first_id: item.id,
+  last_id: item.id,
+  has_more: false,
+});
+
+const statusOf = new Map<EventType, Status>(statuses.map((status) => [eventOfStatus[status], status]));
+const statusOfAlarm = new Map<EventType, Status>([
+  ["video.at_risk", "downloading"],
+  ["video.overdue", "rendering"],
+]);
+
+/** What is told of an event of a type. */
+export function eventExample(type: EventType): EventBody {
+  const entry = { id: `${at(113)}-0`, project: core.project, at: at(113), type };
+  if (!type.startsWith("video.")) return eventBody({ ...entry, subject: exampleIds.endpoint }, undefined);
+  const status = statusOf.get(type) ?? statusOfAlarm.get(type);
+  const video = status && videoExample(status);
+  return eventBody({ ...entry, video: core.id, version: video?.reelq.version ?? 11 }, video);
+}
+
+export const webhookTestExample = (): WebhookTestBody => ({
+  id: `evt_test_${uuid}4`,
+  object: "event",
+  type: "webhook.test",
+  created_at: unixTime(0),
+  project: core.project,
+  data: { id: exampleIds.endpoint, object: "webhook_endpoint" },
+});
+
+const endpoint: WebhookEndpointBody = {
+  id: exampleIds.endpoint,
+  object: "webhook_endpoint",
+  url: "https://studio.example/reelq",
+  events: [...defaultWebhookEvents],
+  description: "the cutting room",
+  enabled: true,
+  disabled_reason: null,
+  disabled_at: null,
+  created_at: unixTime(0),
+  project: core.project,
+  created_by: "studio",
+};
+
+const delivery: WebhookDeliveryBody = {
+  id: exampleIds.delivery,
+  object: "webhook_delivery",
+  endpoint: endpoint.id,
+  event: eventExample("video.completed").id,
+  type: "video.completed",
+  status: "delivered",
+  created_at: unixTime(113),
+  ended_at: unixTime(114),
+  next_at: null,
+  tries: [{ at: unixTime(113), status: 204, ms: 85, error: null }],
+  payload: eventExample("video.completed"),
+};
+
+const file: UploadBody = {
+  id: exampleIds.file,
+  object: "file",
+  bytes: 184_320,
+  created_at: unixTime(0),
+  expires_at: null,
+  filename: "first-frame.png",
+  purpose: "vision",
+  status: "processed",
+};
+
+const explanation: ExplanationBody = {
+  id: core.id,
+  object: "video.explanation",
+  status: "rendering",
+  sentence: "It renders at main since 12:00:04; the next look is in 9 s.",
+  next_at: new Date(at(60)).toISOString(),
+  expected: { median: new Date(at(109)).toISOString(), ninety_percent: new Date(at(187)).toISOString() },
+  obstacle: null,
+  lane: { name: "main/sora-2", ahead: null, waiting: 0, in_flight: 1, breaker: "closed", breaker_why: null },
+};
+
+const replies: Partial<Record<ReplyName, object>> = {
+  Video: stored,
+  VideoList: page(stored),
+  VideoDeleted: {
+    id: core.id,
+    object: "video.deleted",
+    deleted: true,
+    reelq: { files: [stored.reelq.file?.key, stored.reelq.file?.sidecar] },
+  },
+  Explanation: explanation,
+  File: file,
+  FileList: page(file),
+  FileDeleted: { id: file.id, object: "file", deleted: true },
+  Event: eventExample("video.completed"),
+  WebhookTestEvent: webhookTestExample(),
+  WebhookEndpoint: endpoint,
+  WebhookEndpointList: page(endpoint),
+  WebhookEndpointDeleted: { id: endpoint.id, object: "webhook_endpoint.deleted", deleted: true },
+  WebhookSecret: {
+    object: "webhook_secret",
+    secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw8NqXkQn1QeA=",
+    previous_secret_until: null,
+  },
+  WebhookDelivery: delivery,
+  WebhookDeliveryList: page(delivery),
+  Error: errorBody(
+    problem("unknown_model", 'model "sora-3" is not known; allowed: sora-2, sora-2-pro, veo-3.1.', "model"),
+  ),
+  Live: { ok: true },
+  Ready: {
+    ok: true,
+    checks: { redis: { ok: true, ms: 1 }, storage: { ok: true, ms: 3 } },
+    upstreams: { main: { breaker: "closed" } },
+  },
+};
+
+const requests: Partial<Record<RequestName, object>> = {
+  VideoCreate: {
+    prompt: core.request.prompt,
+    model: core.request.model,
+    seconds: String(core.request.seconds),
+    size: core.request.size,
+  },
+  VideoCreateForm: { prompt: core.request.prompt, model: core.request.model },
+  VideoRemix: { prompt: "The same fox, at night" },
+  VideoRemixForm: { prompt: "The same fox, at night" },
+  Reference: { file_id: file.id },
+  CreateOptions: { webhook_url: "https://studio.example/reelq" },
+  VideoCancel: { abandon: false },
+  VideoRetry: { insist: false },
+  VideoResolve: { task: "task_7f3a" },
+  WebhookEndpointCreate: { url: endpoint.url, events: ["video.completed", "video.failed"] },
+  WebhookEndpointUpdate: { enabled: true },
+  WebhookRotation: { overlap_seconds: 86_400 },
+};
+
+/** A body as it is, by the name of its schema. */
+export const bodyExamples: Readonly<Record<string, object>> = { ...requests, ...replies };
