@@ -341,16 +341,22 @@ describe("a listener that does not read", () => {
     socket.destroy();
   });
 
-  test("is told nothing more after its stream's end", async () => {
-    const { port, url, responses, feed } = await aListening({ heartbeatMs: 10 });
-    const video = await aVideo("downloading");
-    await knock(port, `/given_studio/${video.id}`);
+  test("is told nothing more once its stream was ended, though that has not reached it", async () => {
+    const { port, url, responses, apiKeys, feed } = await aListening({ heartbeatMs: 20 });
+    const { record } = await apiKeys.create({ name: "slow", project: "studio", isAdmin: false });
+    await knock(port, `/${record.id}`);
     await expect.poll(() => responses[0]?.headersSent).toBe(true);
-    await api.moveOn(video, "stored");
-    await expect.poll(() => responses[0]?.writableEnded).toBe(true);
+    await aLotHappens(900);
+    await expect.poll(() => responses[0]?.writableNeedDrain, { timeout: 20_000 }).toBe(true);
+    await apiKeys.revoke(record.id);
+    await expect.poll(() => responses[0]?.writableEnded, { timeout: 20_000 }).toBe(true);
     expect(feed.size).toBe(0);
-    const beats = await said(await fetch(`${url}/given_studio`), ": heartbeat\n\n: heartbeat\n\n: heartbeat");
-    expect(beats).toContain("retry: 2000");
+    const pending = responses[0]?.writableLength;
+    const other = await fetch(`${url}/given_studio`);
+    await aLotHappens(1);
+    await said(other, ": heartbeat");
+    expect(responses[0]?.writableFinished).toBe(false);
+    expect(responses[0]?.writableLength).toBe(pending);
   });
 });
 

@@ -175,12 +175,13 @@ const odd = [
 
 const places = ["/v1/videos", "/v1/files", "/v1/webhook_endpoints"];
 const belows = [
-  ...["", "/content", "/remix", "/cancel", "/retry", "/resolve", "/explain", "/events", "/nothing", "/content/x"],
-  ...["/deliveries", "/deliveries/x/redeliver", "/rotate_secret", "/secret", "/test"],
+  "",
+  ..."/content /remix /cancel /retry /resolve /explain /events /nothing /content/x".split(" "),
+  ..."/deliveries /deliveries/x/redeliver /rotate_secret /secret /test".split(" "),
 ];
 const elsewhere = [
-  ...["/v1/events", "/v1/videos/edits", "/v1/webhook_endpoints/signing_secret", "/livez", "/readyz", "/metrics"],
-  ...["/board", "/board/api/queues", "/login", "/logout", "/openapi.json", "/docs", "/llms.txt", "/", "/v1", "//"],
+  ..."/v1/events /v1/videos/edits /v1/webhook_endpoints/signing_secret /livez /readyz /metrics".split(" "),
+  ..."/board /board/api/queues /login /logout /openapi.json /docs /llms.txt / /v1 //".split(" "),
 ];
 
 function aPath(dice: Dice, known: readonly string[]): string {
@@ -216,16 +217,8 @@ function aPath(dice: Dice, known: readonly string[]): string {
 }
 
 const fieldNames = [
-  ...["model", "seconds", "size", "input_reference", "abandon", "task", "__proto__", "constructor", "x"],
-  ...[
-    "input_reference[image_url]",
-    "input_reference[__proto__]",
-    "reelq",
-    "reelq[webhook_url]",
-    "purpose",
-    "file",
-    "url",
-  ],
+  ..."model seconds size input_reference abandon task __proto__ constructor x".split(" "),
+  ..."input_reference[image_url] input_reference[__proto__] reelq reelq[webhook_url] purpose file url".split(" "),
 ];
 
 function aJsonBody(dice: Dice): { type: string; body: Buffer } {

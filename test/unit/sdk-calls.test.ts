@@ -106,15 +106,14 @@ describe("a create", () => {
     expect(sent[0]?.headers.has("content-type")).toBe(false);
   });
 
-  test("with bytes and a webhook carries them in JSON, whole", async () => {
+  test("with bytes and a webhook is a form too, whole", async () => {
     const { reelq, sent } = aClient();
     const bytes = new Uint8Array(100_000).map((_, at) => at * 7);
     const reference = new Blob([bytes], { type: "image/webp" });
     await reelq.videos.create({ prompt: "a cat", reference, webhookUrl: "https://me.example/x" });
-    const given = sent[0]?.body as { input_reference: { image_url: string } } | undefined;
-    const [head, encoded = ""] = given?.input_reference.image_url.split(",") ?? [];
-    expect(head).toBe("data:image/webp;base64");
-    expect(new Uint8Array(Buffer.from(encoded, "base64"))).toEqual(bytes);
+    const form = sent[0]?.body as FormData;
+    expect(form.get("reelq[webhook_url]")).toBe("https://me.example/x");
+    expect(new Uint8Array(await (form.get("input_reference") as Blob).arrayBuffer())).toEqual(bytes);
   });
 
   test("brings the key of the API, and one of its own made up for each call", async () => {

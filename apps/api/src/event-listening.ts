@@ -6,7 +6,7 @@ import { type EventFeed, isBefore, type Keyring, type Told } from "@reelq/engine
 /** More than this process could tell at once. */
 const mostListeners = 20_000;
 
-export interface ListenOptions {
+interface ListenOptions {
   readonly project: string | undefined;
   /** The id of the API key that it came with: a revoked one hears no more. */
   readonly apiKey: string;

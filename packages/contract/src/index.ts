@@ -39,11 +39,11 @@ export {
 export { type Charged, type Failure, type FailureClass, failureClasses } from "./failure.ts";
 export { type FileId, isFileId, isVideoId, newFileId, newUuid, newVideoId, type VideoId } from "./id.ts";
 export { isAllowed, isFinal, type Move, type Mover, moves, publicStatus, type Status, statuses } from "./lifecycle.ts";
-export { llmsText } from "./llms.ts";
+export { llmsText } from "./openapi/llms.ts";
 export { nearestName } from "./nearest.ts";
-export { type OpenApiDocument, openApiDocument, operations, problemsOf } from "./openapi.ts";
-export { type ReplyName, replySchemas, type RequestName, requestSchemas } from "./openapi-components.ts";
-export type { Operation } from "./openapi-operation.ts";
+export { type OpenApiDocument, openApiDocument, operations, problemsOf } from "./openapi/document.ts";
+export { type ReplyName, replySchemas, type RequestName, requestSchemas } from "./openapi/components.ts";
+export type { Operation } from "./openapi/operation.ts";
 export { type CreateOptions, judgeOptions, misfitOf } from "./request.ts";
 export {
   judgeCreate,

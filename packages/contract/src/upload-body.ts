@@ -31,5 +31,4 @@ export const uploadFormSchema = z.strictObject({
   purpose: z
     .enum(["vision", "user_data", "batch", "batch_output", "assistants", "fine-tune", "evals"])
     .describe("`vision` for a reference image."),
-  expires_after: z.string().exactOptional().describe("Is taken and does nothing: files stay until they are deleted."),
 });

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type EventBody, eventBody, type LedgerEvent, type VideoId, videoBody } from "@reelq/contract";
+import type { LedgerEvent, VideoId } from "@reelq/contract";
 import type { Engine } from "./engine.ts";
-import { eventOf } from "./event-stream.ts";
-import { readable } from "./record.ts";
+import { eventOf, isBefore } from "./event-stream.ts";
 import { connect } from "./redis.ts";
+import { openTelling, type Told } from "./told.ts";
+import { openTurns } from "./turns.ts";
 
 /** Which events somebody wants to hear. */
 export interface Interest {
@@ -11,13 +12,6 @@ export interface Interest {
   readonly project?: string | undefined;
   /** Only this video's. */
   readonly video?: VideoId | undefined;
-}
-
-/** An event as it is told, with the text that all listeners share. */
-export interface Told {
-  readonly event: LedgerEvent;
-  /** `EventBody` as JSON, on one line. */
-  readonly text: string;
 }
 
 /** What happens, as it happens, to any number of listeners of this process. */
@@ -38,7 +32,7 @@ export interface EventFeed {
   close(): void;
 }
 
-export interface Listener {
+interface Listener {
   /** False: it is full, and told on once `ready` resolves. */
   readonly tell: (told: Told) => boolean;
   /** Resolves at once where there is room again already. */
@@ -88,6 +82,7 @@ export function openEventFeed({ redis, redisUrl, keys, facts }: Engine): EventFe
   const all = new Set<Listening>();
   const byVideo = new Map<VideoId, Set<Listening>>();
   const inTurn = openTurns(readsAtOnce);
+  const tellable = openTelling({ redis, keys });
   let reader: Reader | undefined;
   let isClosed = false;
 
@@ -104,21 +99,6 @@ export function openEventFeed({ redis, redisUrl, keys, facts }: Engine): EventFe
       end: entries.at(-1)?.[0] ?? cursor,
       isLast: entries.length < pageLength,
     };
-  }
-
-  async function tellable(events: readonly LedgerEvent[]): Promise<Told[]> {
-    const ids = [...new Set(events.flatMap((event) => ("video" in event ? [event.video] : [])))];
-    const texts = ids.length > 0 ? await redis.mget(ids.map(keys.video)) : [];
-    const videos = new Map(ids.map((id, index) => [id, { text: texts[index], video: readable(id, texts[index])[0] }]));
-    return events.map((event) => {
-      const { text = null, video } = ("video" in event && videos.get(event.video)) || {};
-      return toldOnce(event, () => {
-        const body = eventBody(event, video && videoBody(video));
-        // Not deleted, only not to be shown: its id is all that can be said.
-        const isUnreadable = text !== null && video === undefined;
-        return isUnreadable ? { ...body, data: { id: body.data.id } } : body;
-      });
-    });
   }
 
   const listenersOf = (event: LedgerEvent): Listening[] =>
@@ -287,17 +267,6 @@ export function openEventFeed({ redis, redisUrl, keys, facts }: Engine): EventFe
   }
 }
 
-/** Its text is made for the first who wants it. */
-function toldOnce(event: LedgerEvent, body: () => EventBody): Told {
-  let text: string | undefined;
-  return {
-    event,
-    get text() {
-      return (text ??= JSON.stringify(body()));
-    },
-  };
-}
-
 const isFor = (event: LedgerEvent, { project, video }: Interest): boolean =>
   (project === undefined || event.project === project) &&
   (video === undefined || ("video" in event && event.video === video));
@@ -306,28 +275,3 @@ const slicesOf = (events: readonly LedgerEvent[]): (readonly LedgerEvent[])[] =>
   Array.from({ length: Math.ceil(events.length / sliceLength) }, (_, index) =>
     events.slice(index * sliceLength, (index + 1) * sliceLength),
   );
-
-/** Lets so many work at once; the others wait, first come, first served. */
-function openTurns(atOnce: number): <T>(work: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = [];
-  let working = 0;
-  return async (work) => {
-    if (working < atOnce) working += 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else working -= 1;
-    }
-  };
-}
-
-/** Ids are `milliseconds-sequence`. */
-export function isBefore(one: string, other: string): boolean {
-  const [[ms = 0, sequence = 0], [otherMs = 0, otherSequence = 0]] = [one, other].map((id) =>
-    id.split("-").map(Number),
-  ) as [number[], number[]];
-  return ms < otherMs || (ms === otherMs && sequence < otherSequence);
-}

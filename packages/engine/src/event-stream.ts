@@ -32,3 +32,11 @@ export function eventOf(id: string, fields: readonly string[]): LedgerEvent {
     ...(alarm === undefined ? {} : { alarm }),
   };
 }
+
+/** Ids are `milliseconds-sequence`. */
+export function isBefore(one: string, other: string): boolean {
+  const [[ms = 0, sequence = 0], [otherMs = 0, otherSequence = 0]] = [one, other].map((id) =>
+    id.split("-").map(Number),
+  ) as [number[], number[]];
+  return ms < otherMs || (ms === otherMs && sequence < otherSequence);
+}

@@ -10,7 +10,9 @@ const noticeSchema = z.object({ config: fleetSchema });
  */
 export async function noteFleet({ redis, keys, fleet }: Pick<Engine, "redis" | "keys" | "fleet">): Promise<void> {
   const { upstreams, ...config } = fleet.config;
-  const harmless = Object.fromEntries(Object.entries(upstreams).map(([name, { key: _, ...entry }]) => [name, entry]));
+  const harmless = Object.fromEntries(
+    Object.entries(upstreams).map(([name, entry]) => [name, { ...entry, key: undefined }]),
+  );
   await redis.set(keys.fleet, JSON.stringify({ config: { ...config, upstreams: harmless } }));
 }
 

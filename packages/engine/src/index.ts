@@ -10,7 +10,9 @@ export {
   openApiKeys,
   openKeyring,
 } from "./api-keys.ts";
-export { type EventFeed, isBefore, type Interest, openEventFeed, type Told } from "./event-feed.ts";
+export { type EventFeed, type Interest, openEventFeed } from "./event-feed.ts";
+export { isBefore } from "./event-stream.ts";
+export type { Told } from "./told.ts";
 export { openPulse, type Pulse } from "./pulse.ts";
 export { openRateLimit, type Rate, type RateLimit, rateWindowSeconds } from "./rate-limit.ts";
 export { type Kept, maxUploadBytes, openUploads, type Upload, uploadPurposes, type Uploads } from "./uploads.ts";

@@ -18,15 +18,14 @@ export interface CreateInput {
 }
 
 /** The body of a create call: a form where there are bytes, which JSON would make a third longer. */
-export async function createBody(input: CreateInput): Promise<Pick<Call, "json" | "form">> {
+export function createBody(input: CreateInput): Pick<Call, "json" | "form"> {
   const { prompt, model, seconds, size, reference, webhookUrl } = input;
   const fields = { prompt, model, seconds, size };
-  if (reference instanceof Blob && webhookUrl === undefined) return { form: formOf(fields, reference) };
+  if (reference instanceof Blob) return { form: formOf({ ...fields, "reelq[webhook_url]": webhookUrl }, reference) };
   return {
     json: {
       ...fields,
-      // A form has no place for what is nested.
-      input_reference: reference instanceof Blob ? { image_url: await dataUrlOf(reference) } : reference,
+      input_reference: reference,
       reelq: webhookUrl === undefined ? undefined : { webhook_url: webhookUrl },
     },
   };
@@ -37,15 +36,4 @@ function formOf(fields: object, reference: Blob): FormData {
   for (const [name, value] of Object.entries(fields)) if (value !== undefined) form.append(name, String(value));
   form.append("input_reference", reference, "reference");
   return form;
-}
-
-/** So many bytes at a time: a call cannot have arguments without end. */
-const chunkBytes = 0x8000;
-
-async function dataUrlOf(blob: Blob): Promise<string> {
-  const bytes = new Uint8Array(await blob.arrayBuffer());
-  let binary = "";
-  for (let at = 0; at < bytes.length; at += chunkBytes)
-    binary += String.fromCharCode(...bytes.subarray(at, at + chunkBytes));
-  return `data:${blob.type || "application/octet-stream"};base64,${btoa(binary)}`;
 }

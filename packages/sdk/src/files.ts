@@ -1,26 +1,7 @@
+import type { UploadBody, UploadListBody } from "@reelq/contract";
 import { openContent } from "./content.ts";
 import { allPages } from "./pages.ts";
 import type { CallOptions, Transport } from "./transport.ts";
-
-/** An uploaded file, as the HTTP API shows it; times in Unix seconds. */
-export interface FileBody {
-  readonly id: string;
-  readonly object: "file";
-  readonly bytes: number;
-  readonly created_at: number;
-  readonly filename: string;
-  readonly purpose: string;
-  readonly expires_at: number | null;
-  readonly status: string;
-}
-
-export interface FileListBody {
-  readonly object: "list";
-  readonly data: readonly FileBody[];
-  readonly first_id: string | null;
-  readonly last_id: string | null;
-  readonly has_more: boolean;
-}
 
 export interface FileListQuery {
   readonly after?: string | undefined;
@@ -38,12 +19,12 @@ export interface FileInput {
 
 /** Reference images that many videos use: upload one once, and name it as `reference: { file_id }`. */
 export interface Files {
-  create(blob: Blob, input: FileInput, options?: CallOptions): Promise<FileBody>;
-  retrieve(id: string, options?: CallOptions): Promise<FileBody>;
+  create(blob: Blob, input: FileInput, options?: CallOptions): Promise<UploadBody>;
+  retrieve(id: string, options?: CallOptions): Promise<UploadBody>;
   /** One page. */
-  list(query?: FileListQuery, options?: CallOptions): Promise<FileListBody>;
+  list(query?: FileListQuery, options?: CallOptions): Promise<UploadListBody>;
   /** All of them, page by page as they are used. */
-  all(query?: FileListQuery, options?: CallOptions): AsyncIterable<FileBody>;
+  all(query?: FileListQuery, options?: CallOptions): AsyncIterable<UploadBody>;
   delete(id: string, options?: CallOptions): Promise<{ readonly id: string; readonly deleted: true }>;
   /** The bytes, as a stream. */
   content(id: string, options?: CallOptions): Promise<Response>;

@@ -2,6 +2,8 @@
 export type {
   EventType,
   ExplanationBody,
+  UploadBody,
+  UploadListBody,
   VideoBody,
   VideoListBody,
   WebhookDeliveryBody,
@@ -23,7 +25,7 @@ export type {
   VideoEvent,
   VideoStreamEvent,
 } from "./event.ts";
-export type { FileBody, FileInput, FileListBody, FileListQuery, Files } from "./files.ts";
+export type { FileInput, FileListQuery, Files } from "./files.ts";
 export { openReelq, type ProjectEventsOptions, type Reelq, type ReelqOptions } from "./reelq.ts";
 export { ReelqError, type ReelqErrorCode } from "./reelq-error.ts";
 export type { ResultOptions } from "./result.ts";

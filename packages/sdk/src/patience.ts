@@ -9,7 +9,7 @@ const longestPauseMs = 15_000;
 export const longestRetryAfterMs = 60_000;
 
 /** Failures that the next try may not meet: nobody there, a gateway's errors, too many calls. */
-export const isPassing = (error: unknown): boolean =>
+const isPassing = (error: unknown): boolean =>
   error instanceof UnreachableError || (error instanceof ReelqError && (error.status >= 500 || error.status === 429));
 
 /**

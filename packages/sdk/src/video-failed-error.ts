@@ -18,9 +18,9 @@ export class VideoFailedError extends Error {
     super(`${video.id} failed: ${video.error?.message ?? failure?.meaning ?? "no reason was given"}`);
     this.name = "VideoFailedError";
     this.video = video;
-    this.class = (failure?.class ?? "render_failed") as FailureClass;
+    this.class = failure?.class ?? "render_failed";
     this.code = video.error?.code ?? this.class;
-    this.charged = (failure?.charged ?? "unknown") as Charged;
+    this.charged = failure?.charged ?? "unknown";
     this.retry = failure?.retry === "allowed" ? "allowed" : "insist";
   }
 }

@@ -58,7 +58,7 @@ export function openVideos(transport: Transport): Videos {
 
   const videos: Videos = {
     ...calls,
-    create: async (input, options = {}) => created("/videos", await createBody(input), options),
+    create: async (input, options = {}) => created("/videos", createBody(input), options),
     remix: (source, { prompt }, options = {}) => created(`${videoPath(source)}/remix`, { json: { prompt } }, options),
     from(text) {
       if (!isHandleText(text)) throw new BadHandleError(text);

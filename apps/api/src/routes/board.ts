@@ -18,7 +18,15 @@ export function boardRouter(engine: Engine): RequestHandler {
       (queue) =>
         new LaneAdapter(queue, { externalJobUrl: videoLink }, () => lanes.of(queue.name) ?? descriptionOf(queue.name)),
     ),
-    options: { uiConfig: { boardTitle: "reelq", miscLinks: [{ text: "Videos", url: "/v1/videos" }, { text: "Log out", url: "/logout" }] } },
+    options: {
+      uiConfig: {
+        boardTitle: "reelq",
+        miscLinks: [
+          { text: "Videos", url: "/v1/videos" },
+          { text: "Log out", url: "/logout" },
+        ],
+      },
+    },
   });
   const board = serverAdapter.getRouter() as RequestHandler;
   return (request, response, next) => {

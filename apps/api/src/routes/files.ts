@@ -1,8 +1,9 @@
-import { problem } from "@reelq/contract";
+import { problem, type UploadBody } from "@reelq/contract";
 import { maxUploadBytes, type Upload, uploadPurposes, type Uploads } from "@reelq/engine";
 import { type Request, Router } from "express";
 import { pipeline } from "node:stream/promises";
 import { callerOf } from "../caller.ts";
+import { listBody } from "../list-body.ts";
 import { methodNotAllowed } from "../method-not-allowed.ts";
 import { readMultipart } from "../multipart.ts";
 import { queryOf, readPageQuery } from "../query.ts";
@@ -23,14 +24,7 @@ export function filesRouter(uploads: Uploads): Router {
         { ...page, purpose: queryOf(request, "purpose") },
         callerOf(request),
       );
-      const data = found.map(fileBody);
-      response.json({
-        object: "list",
-        data,
-        first_id: data[0]?.id ?? null,
-        last_id: data.at(-1)?.id ?? null,
-        has_more: hasMore,
-      });
+      response.json(listBody(found.map(fileBody), hasMore));
     })
     .all(methodNotAllowed("GET", "POST"));
 
@@ -82,7 +76,7 @@ async function receive(request: Request, uploads: Uploads): Promise<Upload> {
     notAFile: () => problem("invalid_value", "file must be a file, not a text.", "file"),
   });
   try {
-    const wrong = Object.keys(fields).find((name) => !["purpose", "expires_after"].includes(name));
+    const wrong = Object.keys(fields).find((name) => name !== "purpose");
     if (wrong !== undefined)
       throw problem("unknown_field", `Unknown field ${JSON.stringify(wrong)}; known fields: file, purpose.`, wrong);
     if (!file) throw problem("missing_value", "file is required: send it as a part of the form.", "file");
@@ -101,7 +95,7 @@ async function receive(request: Request, uploads: Uploads): Promise<Upload> {
 }
 
 /** The OpenAI shape. */
-const fileBody = ({ id, filename, purpose, bytes, createdAt }: Upload) => ({
+const fileBody = ({ id, filename, purpose, bytes, createdAt }: Upload): UploadBody => ({
   id,
   object: "file",
   bytes,

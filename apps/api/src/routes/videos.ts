@@ -15,6 +15,7 @@ import { explanationBody } from "../explanation.ts";
 import { readCommand } from "../command-body.ts";
 import { readCreateBody } from "../create-body.ts";
 import type { EventListening } from "../event-listening.ts";
+import { listBody } from "../list-body.ts";
 import { methodNotAllowed } from "../method-not-allowed.ts";
 import { queryOf, readPageQuery } from "../query.ts";
 import { readTypes } from "./events.ts";
@@ -42,14 +43,7 @@ export function videosRouter({ producer, person, explain, storage, listening }: 
     })
     .get(async (request, response) => {
       const { videos, hasMore } = await producer.list(readListQuery(request), callerOf(request));
-      const data = videos.map(videoBody);
-      response.json({
-        object: "list",
-        data,
-        first_id: data[0]?.id ?? null,
-        last_id: data.at(-1)?.id ?? null,
-        has_more: hasMore,
-      } satisfies VideoListBody);
+      response.json(listBody(videos.map(videoBody), hasMore) satisfies VideoListBody);
     })
     .all(methodNotAllowed("GET", "POST"));
 

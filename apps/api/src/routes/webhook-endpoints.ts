@@ -16,6 +16,7 @@ import { type LoggedDelivery, type Signing, stillSigning, type WebhookEndpoint, 
 import { judgeUrl, WebError } from "@reelq/web";
 import { type Request, Router } from "express";
 import { callerOf } from "../caller.ts";
+import { listBody } from "../list-body.ts";
 import { methodNotAllowed } from "../method-not-allowed.ts";
 import { queryOf } from "../query.ts";
 import { hasBody, readJsonObject, refuseOtherTypes } from "../whole-body.ts";
@@ -207,12 +208,4 @@ const deliveryBody = (delivery: LoggedDelivery): WebhookDeliveryBody => ({
   next_at: secondsOrNull(delivery.nextAt),
   tries: delivery.tries.map(({ at, status, ms, error }) => ({ at: unixSeconds(at), status, ms, error })),
   payload: JSON.parse(delivery.payload) as unknown,
-});
-
-const listBody = <Item extends { readonly id: string }>(data: Item[], hasMore: boolean) => ({
-  object: "list" as const,
-  data,
-  first_id: data[0]?.id ?? null,
-  last_id: data.at(-1)?.id ?? null,
-  has_more: hasMore,
 });

@@ -1,7 +1,7 @@
-import type { Status } from "./lifecycle.ts";
-import type { ReplyName, RequestName } from "./openapi-components.ts";
-import type { ParameterName } from "./openapi-parameters.ts";
-import type { ProblemCode } from "./problem.ts";
+import type { Status } from "../lifecycle.ts";
+import type { ReplyName, RequestName } from "./components.ts";
+import type { ParameterName } from "./parameters.ts";
+import type { ProblemCode } from "../problem.ts";
 
 /** The groups of calls, in the order that a page shows them. */
 export const tags = {

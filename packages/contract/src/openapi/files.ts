@@ -1,4 +1,4 @@
-import type { Operation } from "./openapi-operation.ts";
+import type { Operation } from "./operation.ts";
 
 /** `/v1/files` and what is below it. */
 export const fileOperations = [

@@ -1,13 +1,13 @@
-import { componentSchemas, type ReplyName, refTo, type RequestName } from "./openapi-components.ts";
-import { eventOperations } from "./openapi-events.ts";
-import { bodyExamples, videoExample } from "./openapi-examples.ts";
-import { fileOperations } from "./openapi-files.ts";
-import { type Operation, type Reply, tags } from "./openapi-operation.ts";
-import { type ParameterName, parameters } from "./openapi-parameters.ts";
-import { serviceOperations } from "./openapi-service.ts";
-import { videoOperations } from "./openapi-videos.ts";
-import { webhookCalls, webhookHeaders, webhookOperations } from "./openapi-webhooks.ts";
-import { type ProblemCode, problemCodes, problemMeanings } from "./problem.ts";
+import { componentSchemas, type ReplyName, refTo, type RequestName } from "./components.ts";
+import { eventOperations } from "./events.ts";
+import { bodyExamples, videoExample } from "./examples.ts";
+import { fileOperations } from "./files.ts";
+import { type Operation, type Reply, tags } from "./operation.ts";
+import { type ParameterName, parameters } from "./parameters.ts";
+import { serviceOperations } from "./service.ts";
+import { videoOperations } from "./videos.ts";
+import { webhookCalls, webhookHeaders, webhookOperations } from "./webhooks.ts";
+import { type ProblemCode, problemCodes, problemMeanings } from "../problem.ts";
 
 /** Every call of the HTTP API. */
 export const operations: readonly Operation[] = [

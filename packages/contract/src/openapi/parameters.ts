@@ -1,6 +1,6 @@
-import { eventTypes } from "./event.ts";
-import { publicStatus, statuses } from "./lifecycle.ts";
-import { deliveryStatuses } from "./webhook.ts";
+import { eventTypes } from "../event.ts";
+import { publicStatus, statuses } from "../lifecycle.ts";
+import { deliveryStatuses } from "../webhook.ts";
 
 const idOf = (name: string, what: string, example: string) => ({
   name,

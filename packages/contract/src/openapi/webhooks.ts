@@ -1,8 +1,8 @@
-import { eventTypes } from "./event.ts";
-import { refTo } from "./openapi-components.ts";
-import { eventExample, webhookTestExample } from "./openapi-examples.ts";
-import type { Operation } from "./openapi-operation.ts";
-import { defaultWebhookEvents } from "./webhook.ts";
+import { eventTypes } from "../event.ts";
+import { refTo } from "./components.ts";
+import { eventExample, webhookTestExample } from "./examples.ts";
+import type { Operation } from "./operation.ts";
+import { defaultWebhookEvents } from "../webhook.ts";
 
 const judged = [
   "malformed_body",

@@ -1,4 +1,4 @@
-import type { Operation, Reply } from "./openapi-operation.ts";
+import type { Operation, Reply } from "./operation.ts";
 
 const frames = [
   "A frame has `id` (what to resume from), `event` (the type) and `data`: the `Event` as JSON on one line. A comment `: heartbeat` comes every 15 seconds. New types are added in time: leave alone what you do not know.",

@@ -1,4 +1,4 @@
-import type { Operation } from "./openapi-operation.ts";
+import type { Operation } from "./operation.ts";
 
 const html = (description: string) => ({ description, type: "text/html", schema: { type: "string" } });
 

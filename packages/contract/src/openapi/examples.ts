@@ -1,19 +1,19 @@
-import { videoBody } from "./body.ts";
-import { type EventBody, eventBody, eventOfStatus, type EventType } from "./event.ts";
-import type { ExplanationBody } from "./explanation.ts";
-import type { VideoId } from "./id.ts";
-import { type Status, statuses } from "./lifecycle.ts";
-import type { ReplyName, RequestName } from "./openapi-components.ts";
-import { errorBody, problem } from "./problem.ts";
-import type { UploadBody } from "./upload-body.ts";
-import { noSetbacks, recordSchemaVersion, type Video, type VideoCore } from "./video.ts";
-import type { VideoBody } from "./video-body.ts";
+import { videoBody } from "../body.ts";
+import { type EventBody, eventBody, eventOfStatus, type EventType } from "../event.ts";
+import type { ExplanationBody } from "../explanation.ts";
+import type { VideoId } from "../id.ts";
+import { type Status, statuses } from "../lifecycle.ts";
+import type { ReplyName, RequestName } from "./components.ts";
+import { errorBody, problem } from "../problem.ts";
+import type { UploadBody } from "../upload-body.ts";
+import { noSetbacks, recordSchemaVersion, type Video, type VideoCore } from "../video.ts";
+import type { VideoBody } from "../video-body.ts";
 import {
   defaultWebhookEvents,
   type WebhookDeliveryBody,
   type WebhookEndpointBody,
   type WebhookTestBody,
-} from "./webhook.ts";
+} from "../webhook.ts";
 
 /** Everything in the examples happens in the quarter of an hour after this. */
 const acceptedAt = Date.UTC(2026, 10, 22, 12);

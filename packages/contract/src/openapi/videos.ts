@@ -1,4 +1,4 @@
-import type { Operation } from "./openapi-operation.ts";
+import type { Operation } from "./operation.ts";
 
 const reading = ["malformed_body", "body_too_large", "unsupported_media_type"] as const;
 const command = [...reading, "unknown_field", "invalid_value", "not_found", "conflict"] as const;

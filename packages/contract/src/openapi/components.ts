@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { eventBodySchema } from "./event.ts";
-import { explanationBodySchema } from "./explanation.ts";
-import { liveBodySchema, readyBodySchema } from "./health-body.ts";
-import { errorBodySchema } from "./problem.ts";
+import { eventBodySchema } from "../event.ts";
+import { explanationBodySchema } from "../explanation.ts";
+import { liveBodySchema, readyBodySchema } from "../health-body.ts";
+import { errorBodySchema } from "../problem.ts";
 import {
   createOptionsSchema,
   referenceBodySchema,
@@ -13,8 +13,8 @@ import {
   videoRemixSchema,
   videoResolveSchema,
   videoRetrySchema,
-} from "./request-body.ts";
-import { uploadBodySchema, uploadDeletedBodySchema, uploadFormSchema, uploadListBodySchema } from "./upload-body.ts";
+} from "../request-body.ts";
+import { uploadBodySchema, uploadDeletedBodySchema, uploadFormSchema, uploadListBodySchema } from "../upload-body.ts";
 import {
   pictureBodySchema,
   reelqBodySchema,
@@ -22,7 +22,7 @@ import {
   videoBodySchema,
   videoDeletedBodySchema,
   videoListBodySchema,
-} from "./video-body.ts";
+} from "../video-body.ts";
 import {
   webhookDeliveryBodySchema,
   webhookDeliveryListBodySchema,
@@ -34,7 +34,7 @@ import {
   webhookRotationSchema,
   webhookSecretBodySchema,
   type WebhookTestBody,
-} from "./webhook.ts";
+} from "../webhook.ts";
 
 const webhookTestBodySchema = eventBodySchema
   .extend({

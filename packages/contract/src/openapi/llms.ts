@@ -1,7 +1,7 @@
-import { bodyExamples } from "./openapi-examples.ts";
-import { operations } from "./openapi.ts";
-import { tags } from "./openapi-operation.ts";
-import { problemCodes, problemMeanings } from "./problem.ts";
+import { bodyExamples } from "./examples.ts";
+import { operations } from "./document.ts";
+import { tags } from "./operation.ts";
+import { problemCodes, problemMeanings } from "../problem.ts";
 
 /** What a language model should know before it calls the API: llmstxt.org's form, from the tables of the OpenAPI document. */
 export function llmsText(): string {
