@@ -325,8 +325,13 @@ describe("the package as it is published", () => {
     folder = await mkdtemp(join(tmpdir(), "reelq-sdk-"));
     const home = fileURLToPath(new URL("../../packages/sdk/", import.meta.url));
     const target = join(folder, "node_modules/@reelq/sdk");
-    const tsc = fileURLToPath(new URL("../../node_modules/.bin/tsc", import.meta.url));
-    const build = spawnSync(tsc, ["-p", join(home, "tsconfig.build.json"), "--outDir", join(target, "dist")]);
+    const programs = fileURLToPath(new URL("../../node_modules/.bin/", import.meta.url));
+    const build = spawnSync(join(programs, "tsc"), [
+      "-p",
+      join(home, "tsconfig.build.json"),
+      "--outDir",
+      join(target, "dist"),
+    ]);
     if (build.status !== 0) throw new Error(`It cannot be built: ${build.stdout.toString()}`);
     const { publishConfig, ...manifest } = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as {
       publishConfig: object;
