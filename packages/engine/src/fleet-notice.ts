@@ -9,6 +9,8 @@ const noticeSchema = z.object({ config: fleetSchema });
  * start; the latest counts. Upstreams' tokens are left out.
  */
 export async function noteFleet({ redis, keys, fleet }: Pick<Engine, "redis" | "keys" | "fleet">): Promise<void> {
+  // Whoever was told of no upstream knows nothing that others should believe.
+  if (fleet.lanes.length === 0) return;
   const { upstreams, ...config } = fleet.config;
   const harmless = Object.fromEntries(
     Object.entries(upstreams).map(([name, entry]) => [name, { ...entry, key: undefined }]),
