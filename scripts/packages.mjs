@@ -56,10 +56,18 @@ const manifest = (folder) => {
  */
 export async function bringPackages(stepped) {
   const env = installEnvironment();
-  const version = pinnedPnpm();
-  const pnpm = findPnpm(version, env) ?? (await stepped(`pnpm ${version}`, () => bringPnpm(version, env)));
+  const pnpm = await bringPinnedPnpm(stepped, env);
   await stepped("packages", () => install(pnpm, env));
   return runnableNode();
+}
+
+/** @returns {string | undefined} the pnpm of the version that is wanted here, where there is one */
+export const findPinnedPnpm = (env = installEnvironment()) => findPnpm(pinnedPnpm(), env);
+
+/** @returns {Promise<string>} the same, brought where there is none */
+export async function bringPinnedPnpm(stepped, env = installEnvironment()) {
+  const version = pinnedPnpm();
+  return findPinnedPnpm(env) ?? stepped(`pnpm ${version}`, () => bringPnpm(version, env));
 }
 
 /** package.json's `packageManager` is the one place that says which pnpm. */

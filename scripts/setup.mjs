@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from
 import { join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bringChromium, findChromium } from "./chromium.mjs";
-import { arePackagesHere, bringPackages, packagesStamp } from "./packages.mjs";
+import { arePackagesHere, bringPackages, bringPinnedPnpm, findPinnedPnpm, packagesStamp } from "./packages.mjs";
 import { own, root, setUpLog } from "./place.mjs";
 import { bringRedisServer, findRedisServer } from "./redis.mjs";
 import { SetUpError } from "./setup-error.mjs";
@@ -11,20 +11,20 @@ import { withSetUpLock } from "./setup-lock.mjs";
 
 /**
  * What set-up brought, kept in `.reelq/setup.json`.
- * @typedef {{ packages?: string, node?: string, redisServer?: string, chromium?: string, triedChromium?: boolean }} Brought
+ * @typedef {{ packages?: string, node?: string, pnpm?: string, redisServer?: string, chromium?: string, triedChromium?: boolean }} Brought
  */
 
 /**
  * Brings what is missing. Where nothing is, it takes milliseconds and no network.
- * @param {{ redis?: boolean, chromium?: boolean, out?: NodeJS.WriteStream }} needs what besides the packages; `out`: where
+ * @param {{ redis?: boolean, chromium?: boolean, pnpm?: boolean, out?: NodeJS.WriteStream }} needs what besides the packages; `out`: where
  *   the lines of progress go
  * @returns {Promise<Brought>}
  * @throws {SetUpError}
  */
-export async function setUp({ redis = false, chromium = false, out = process.stdout } = {}) {
+export async function setUp({ redis = false, chromium = false, pnpm = false, out = process.stdout } = {}) {
   refuseOldNode();
   // A Redis that is already running needs no server of ours.
-  const needs = { redis: redis && !process.env.REDIS_URL, chromium };
+  const needs = { redis: redis && !process.env.REDIS_URL, chromium, pnpm };
   mkdirSync(own, { recursive: true });
   const here = whatIsHere(needs);
   if (isComplete(here, needs)) return here;
@@ -48,11 +48,13 @@ function whatIsHere(needs) {
   // Looked for each time: what a person installs or removes counts at once.
   const redisServer = needs.redis ? findRedisServer(state.redisServer) : state.redisServer;
   const browser = needs.chromium ? findChromium() : state.chromium;
-  return { ...state, packages: undefined, node: undefined, ...packages, redisServer, chromium: browser };
+  const pnpm = needs.pnpm ? findPinnedPnpm() : state.pnpm;
+  return { ...state, packages: undefined, node: undefined, ...packages, pnpm, redisServer, chromium: browser };
 }
 
 const isComplete = (here, needs) =>
   here.packages !== undefined &&
+  (!needs.pnpm || here.pnpm !== undefined) &&
   (!needs.redis || (here.redisServer !== undefined && here.redisServer === readState().redisServer)) &&
   (!needs.chromium || here.chromium !== undefined || here.triedChromium === true);
 
@@ -66,6 +68,7 @@ async function bringMissing(needs, stepped) {
     here.packages = packagesStamp();
     writeState(here);
   }
+  if (needs.pnpm) here.pnpm ??= await bringPinnedPnpm(stepped);
   if (needs.redis) here.redisServer ??= await stepped("Redis", bringRedisServer);
   if (needs.chromium && here.chromium === undefined && !here.triedChromium) {
     here.chromium = await stepped("Chromium for the page tests", bringChromium);
@@ -94,9 +97,10 @@ function writeState(state) {
 /** What lies in the checkout is written down as seen from there: a checkout may be moved or copied. */
 const fromRoot = (path) => (path.startsWith(root + sep) ? relative(root, path) : path);
 
-const mapPaths = ({ node, redisServer, chromium, ...rest }, change) => ({
+const mapPaths = ({ node, pnpm, redisServer, chromium, ...rest }, change) => ({
   ...rest,
   node: node && change(node),
+  pnpm: pnpm && change(pnpm),
   redisServer: redisServer && change(redisServer),
   chromium: chromium && change(chromium),
 });

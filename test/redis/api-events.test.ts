@@ -104,6 +104,18 @@ describe("a video's own events", () => {
     expect(await listener.next()).toBeUndefined();
   });
 
+  test("tell the same state under the same id, which is no event's", async () => {
+    const video = await aVideo("rendering");
+    const ids: (string | undefined)[] = [];
+    for (let times = 0; times < 2; times += 1) {
+      const listener = await listen(`/v1/videos/${video.id}/events`);
+      ids.push((await listener.next())?.body?.id);
+      listener.stop();
+      await aVideo("queued");
+    }
+    expect(ids).toEqual([`state_${video.id}_${video.version}`, `state_${video.id}_${video.version}`]);
+  });
+
   test("go on after the last one that was heard, each once", async () => {
     const video = await aVideo("queued");
     const before = await listen(`/v1/videos/${video.id}/events`);

@@ -8,14 +8,17 @@ let redis: TestRedis;
 let api: TestApi;
 /** One that loses its patience soon. */
 let hasty: TestApi;
+let locked: TestApi;
 beforeAll(async () => {
   redis = await startRedis();
   api = await startTestApi({ redisUrl: redis.url });
-  hasty = await startTestApi({ redisUrl: redis.url, patience: { headersMs: 200, requestMs: 400, idleMs: 600 } });
+  locked = await startTestApi({ redisUrl: redis.url, keys: [{ name: "studio", key: "studio-key-1" }] });
+  hasty = await startTestApi({ redisUrl: redis.url, patience: { headersMs: 200, bodyMs: 400, idleMs: 600 } });
 });
 afterAll(async () => {
   await api.close();
   await hasty.close();
+  await locked.close();
   await redis.stop();
 });
 
@@ -58,6 +61,22 @@ describe("who does not send what it began to send", () => {
     expect(await heard(socket)).toMatch(/^HTTP\/1\.1 408 /);
   });
 
+  test("with its body, which comes at a steady pace, is waited for", async () => {
+    const socket = await dial(hasty);
+    const body = JSON.stringify({ prompt: "slow and steady ".repeat(1_500), model: "sora-2" });
+    const parts = body.match(/[^]{1,4000}/g) ?? [];
+    socket.write(
+      `POST /v1/videos HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
+    );
+    const pace = setInterval(() => {
+      const part = parts.shift();
+      if (part === undefined) clearInterval(pace);
+      else socket.write(part);
+    }, 80);
+    onTestFinished(() => clearInterval(pace));
+    expect(await heard(socket)).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
   test("with its body is cut off, and nothing is accepted", async () => {
     const before = await hasty.traces();
     const socket = await dial(hasty);
@@ -72,6 +91,42 @@ describe("who does not send what it began to send", () => {
 
   test("at all is cut off", async () => {
     expect(await heard(await dial(hasty))).toMatch(/^(HTTP\/1\.1 408 |$)/);
+  });
+});
+
+describe("a refusal that comes before the body was read", () => {
+  const large = Buffer.alloc(10 * 1024 * 1024, 1);
+  const form = (bytes: Uint8Array<ArrayBuffer>): FormData => {
+    const body = new FormData();
+    body.append("prompt", "x");
+    body.append("input_reference", new Blob([bytes]), "a.png");
+    return body;
+  };
+
+  test.each<[string, () => Promise<Response>, number]>([
+    [
+      "of a wrong key",
+      () =>
+        fetch(`${locked.url}/v1/videos`, {
+          method: "POST",
+          body: form(large),
+          headers: { Authorization: "Bearer wrong-key" },
+        }),
+      401,
+    ],
+    [
+      "of a bad idempotency key",
+      () => fetch(`${api.url}/v1/videos`, { method: "POST", body: form(large), headers: { "Idempotency-Key": "a b" } }),
+      400,
+    ],
+    [
+      "of a file that is too long",
+      () => fetch(`${api.url}/v1/videos`, { method: "POST", body: form(Buffer.alloc(60 * 1024 * 1024)) }),
+      413,
+    ],
+    ["of a path that is nowhere", () => fetch(`${api.url}/v1/nowhere`, { method: "POST", body: form(large) }), 404],
+  ])("%s is heard by who is still sending", async (_what, send, status) => {
+    for (let times = 0; times < 3; times += 1) expect((await send()).status).toBe(status);
   });
 });
 
@@ -121,6 +176,61 @@ describe("what is too much", () => {
       expect(response.status).toBe(400);
       expect(await errorOf(response)).toMatchObject({ code: "malformed_body" });
     }
+  });
+
+  test("a JSON of millions of values is refused before it is parsed, whichever way it is wide", async () => {
+    const bodies = [
+      `{${Array.from({ length: 100_000 }, (_, index) => `"k${index}":1`).join(",")}}`,
+      `{"prompt":"x","input_reference":[${"[],".repeat(1_000_000)}1]}`,
+      `{"prompt":"x","reelq":{"a":[${"1,".repeat(1_000_000)}1]}}`,
+    ];
+    for (const body of bodies) {
+      const response = await fetch(`${api.url}/v1/videos`, json(body));
+      expect(response.status).toBe(400);
+      expect(await errorOf(response)).toMatchObject({
+        code: "malformed_body",
+        message: expect.stringMatching(/values/),
+      });
+    }
+  });
+
+  test("what looks like structure within a text counts for nothing", async () => {
+    const prompt = `[{"a\\\\":${"[,{".repeat(5_000)} "quoted" \\`;
+    const response = await fetch(`${api.url}/v1/videos`, json({ prompt }));
+    expect((await videoOf(response)).prompt).toBe(prompt);
+  });
+
+  test("a thousand unknown fields are told as ten and the rest, however long their names", async () => {
+    const fields = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`${"k".repeat(1_000)}${index}`, 1]));
+    const { message, param } = await errorOf(await fetch(`${api.url}/v1/videos`, json({ prompt: "x", ...fields })));
+    expect(message).toContain("And 990 more that are not known.");
+    expect(message.length).toBeLessThan(4_000);
+    expect(param?.length).toBe(80);
+  });
+
+  test("a data URL with a head of megabytes is refused", async () => {
+    const response = await fetch(
+      `${api.url}/v1/videos`,
+      json({ prompt: "x", input_reference: { image_url: `data:${";a".repeat(2_000_000)};base64,AAAA` } }),
+    );
+    expect(response.status).toBe(400);
+    expect(await errorOf(response)).toMatchObject({ code: "invalid_value", param: "input_reference" });
+  });
+
+  test("bodies beyond what this process can hold are asked to come again", async () => {
+    const own = await startTestApi({ redisUrl: redis.url });
+    onTestFinished(() => own.close());
+    const length = 20 * 1024 * 1024;
+    const head = `POST /v1/videos HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=X\r\nContent-Length: ${length}\r\n\r\n--X\r\n`;
+    const sockets = await Promise.all(Array.from({ length: 14 }, () => dial(own)));
+    const answers = sockets.map(async (socket) => {
+      socket.write(head);
+      const [chunk] = (await once(socket, "data")) as [Buffer];
+      return chunk.toString();
+    });
+    const first = await Promise.any(answers);
+    expect(first).toMatch(/^HTTP\/1\.1 503 [^]*Retry-After: 2[^]*"code":"unavailable"/);
+    for (const socket of sockets) socket.destroy();
   });
 
   test("a form of a hundred parts is refused", async () => {
@@ -225,5 +335,21 @@ describe("an idempotency key", () => {
       const left = await own.engine.redis.pttl(own.engine.keys.idempotency("open", "kept"));
       expect(Math.round(left / 86_400_000)).toBe(days);
     }
+  });
+
+  test("knows a remix again whose source is gone", async () => {
+    const own = await startTestApi({ redisUrl: redis.url });
+    onTestFinished(() => own.close());
+    const source = await own.aVideo("stored");
+    const remix = (prompt: string) =>
+      fetch(`${own.url}/v1/videos/${source.id}/remix`, json({ prompt }, { "Idempotency-Key": "remix" }));
+    const first = await videoOf(await remix("at night"));
+    await fetch(`${own.url}/v1/videos/${source.id}`, { method: "DELETE" });
+    const again = await remix("at night");
+    expect(again.headers.get("idempotent-replayed")).toBe("true");
+    expect((await videoOf(again)).id).toBe(first.id);
+    const other = await remix("at dawn");
+    expect(other.status).toBe(409);
+    expect((await errorOf(other)).message).toContain("these differ: prompt");
   });
 });

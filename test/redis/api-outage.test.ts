@@ -135,3 +135,35 @@ test("while the bucket is out of reach, a call with a picture is told so and acc
   await api.close();
   await redis.stop();
 });
+
+test.skipIf(binary === undefined)(
+  "while Redis is full, what cannot be kept is told so, and nothing is half done",
+  async () => {
+    const redis = await startRedis();
+    const api = await startTestApi({ redisUrl: redis.url });
+    const upload = () => {
+      const body = new FormData();
+      body.append("purpose", "user_data");
+      body.append("file", new Blob(["kept"]), "a.txt");
+      return fetch(`${api.url}/v1/files`, { method: "POST", body });
+    };
+    const { id } = (await (await upload()).json()) as { id: string };
+    await api.engine.redis.config("SET", "maxmemory", "1mb");
+    for (const response of [
+      await upload(),
+      await fetch(`${api.url}/v1/files/${id}`, { method: "DELETE" }),
+      await fetch(`${api.url}/v1/videos`, order("full")),
+    ]) {
+      expect(response.status).toBe(503);
+      expect(response.headers.get("retry-after")).toBe("2");
+      expect(await errorOf(response)).toMatchObject({ code: "unavailable" });
+    }
+    expect(await (await fetch(`${api.url}/v1/files/${id}/content`)).text()).toBe("kept");
+    await api.engine.redis.config("SET", "maxmemory", "0");
+    expect((await fetch(`${api.url}/v1/files/${id}`, { method: "DELETE" })).status).toBe(200);
+    expect((await fetch(`${api.url}/v1/files/${id}`)).status).toBe(404);
+    expect(await api.engine.ledger.trash()).toEqual(new Map());
+    await api.close();
+    await redis.stop();
+  },
+);

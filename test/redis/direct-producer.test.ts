@@ -153,6 +153,21 @@ describe("many at once", () => {
     expect(await engine.redis.xlen(engine.keys.events)).toBe(0);
   });
 
+  test("are judged as calls are, also what no type would let through", async () => {
+    const { producer } = await aProducer();
+    const wrong = await refusedItems(
+      producer.createMany([{ prompt: "fine" }, null, "a cat", { prompt: "x", reference: "a.png" }] as never),
+    );
+    expect(Object.keys(wrong)).toEqual(["1", "2", "3"]);
+    for (const idempotencyKey of ["", "a b", "k".repeat(5_000), 5, null])
+      await expect(producer.create({ prompt: "x", idempotencyKey } as never)).rejects.toMatchObject({
+        code: "invalid_value",
+        message: expect.stringContaining("Idempotency-Key"),
+      });
+    for (const webhookUrl of ["file:///etc/passwd", "ftp://x.example", "nowhere"])
+      await expect(producer.create({ prompt: "x", webhookUrl })).rejects.toMatchObject({ code: "invalid_value" });
+  });
+
   test("with idempotency keys can be repeated, and are the first videos again", async () => {
     const { engine, producer } = await aProducer();
     const asked = requests(50, (index) => ({ prompt: `shot ${index}`, idempotencyKey: `night-${index}` }));

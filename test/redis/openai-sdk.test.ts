@@ -199,6 +199,14 @@ describe("its error classes are raised, and say what to mend", () => {
     expect(error.code).toBe("unauthorized");
   });
 
+  test("401 also where a large picture is still being sent", async () => {
+    const input_reference = await toFile(Buffer.alloc(12 * 1024 * 1024), "large.png");
+    for (let times = 0; times < 3; times += 1) {
+      const client = sdk({ apiKey: "wrong-key-1", maxRetries: 0 });
+      expect(await refusal(client.videos.create({ prompt: "x", input_reference }))).toBeInstanceOf(AuthenticationError);
+    }
+  });
+
   test("404, of a video that another project has, as of one that nobody has", async () => {
     const { id } = await api.aVideo("queued", { project: "film" });
     const error = await refusal(sdk().videos.retrieve(id));
@@ -342,6 +350,16 @@ describe("its own retries never make a second video", () => {
     const other = await send(0);
     expect(other).not.toBe(video.id);
     expect(await send(1)).toBe(video.id);
+  });
+
+  test("a repeat of a request whose video was deleted makes it anew", async () => {
+    const first = await sdk().videos.create({ prompt: "made, deleted, made" });
+    await sdk().videos.delete(first.id);
+    const flaky = losingFirst(() => Promise.resolve());
+    const { id } = await sdk({ fetch: flaky.fetch }).videos.create({ prompt: "made, deleted, made" });
+    expect(flaky.posts()).toBe(2);
+    expect(id).not.toBe(first.id);
+    expect((await sdk().videos.retrieve(id)).status).toBe("queued");
   });
 
   test("two API keys do not find each other's", async () => {

@@ -37,7 +37,12 @@ export function openDoors(keyring: Keyring, sessions: Sessions): Doors {
       // A cookie also goes with what a stranger's page makes a browser send: it orders nothing.
       if (await admit(request, isRead(request))) return next();
       response.setHeader("WWW-Authenticate", "Bearer");
-      throw problem("unauthorized", "An API key is needed: send it as `Authorization: Bearer KEY`.");
+      throw problem(
+        "unauthorized",
+        request.headers.authorization === undefined
+          ? "An API key is needed: send it as `Authorization: Bearer KEY`."
+          : "This API key is not known, or was revoked. Keys are sent as `Authorization: Bearer KEY`.",
+      );
     },
 
     async admin(request, response, next) {

@@ -39,8 +39,8 @@ function readReference(given: unknown): ReferenceGiven {
   if (other !== undefined)
     throw problem(
       "unknown_field",
-      `Unknown field ${JSON.stringify(other)} in input_reference; known fields: image_url, file_id.`,
-      `input_reference.${other}`,
+      `Unknown field ${JSON.stringify(other.slice(0, 80))} in input_reference; known fields: image_url, file_id.`,
+      `input_reference.${other.slice(0, 80)}`,
     );
   const isUrl = url !== undefined && url !== null;
   const isFile = id !== undefined && id !== null;
@@ -61,12 +61,17 @@ function readImageUrl(url: string): ReferenceGiven {
     if (/^https?:/i.test(url) && url.length <= maxUrlLength && URL.canParse(url)) return { kind: "url", url };
     throw notAReference();
   }
-  const match = /^data:[^,;]*(?:;[^,;]+)*;base64,([A-Za-z0-9+/=\s]*)$/.exec(url);
-  if (!match) throw notAReference();
-  return { kind: "bytes", bytes: Buffer.from(match[1] ?? "", "base64") };
+  const comma = url.indexOf(",");
+  const isBase64 = comma > 0 && comma < maxHeadLength && /;base64$/i.test(url.slice(0, comma));
+  const encoded = url.slice(comma + 1);
+  if (!isBase64 || /[^A-Za-z0-9+/=\s]/.test(encoded)) throw notAReference();
+  return { kind: "bytes", bytes: Buffer.from(encoded, "base64") };
 }
 
 const maxUrlLength = 8_192;
+
+/** Of what stands before the bytes of a data URL. */
+const maxHeadLength = 200;
 
 function parsed(text: string): unknown {
   try {

@@ -26,6 +26,17 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);
 follow();
+// Swagger UI calls them "Webhooks", like the calls that manage their addresses.
+const nameEvents = ({ React }) => ({
+  wrapComponents: {
+    Webhooks: (Webhooks) => (props) => {
+      const section = Webhooks(props);
+      if (!section) return section;
+      const [, calls] = section.props.children;
+      return React.cloneElement(section, {}, React.createElement("h2", null, "Events that are sent"), calls);
+    },
+  },
+});
 SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#api",
@@ -33,6 +44,7 @@ SwaggerUIBundle({
   displayRequestDuration: true,
   defaultModelsExpandDepth: 0,
   validatorUrl: null,
+  plugins: [nameEvents],
 });
 `;
 
@@ -41,7 +53,15 @@ body { margin: 0 }
 noscript { display: block; padding: 2rem }
 .swagger-ui .info { margin: 2rem 0 1rem }
 .swagger-ui .scheme-container { margin: 0; padding: 1rem 0 }
+.swagger-ui .info__license { display: none }
 .swagger-ui .response-col_links { display: none }
+.swagger-ui .opblock .opblock-summary .view-line-link.copy-to-clipboard { flex: none }
+.swagger-ui .opblock.is-open .opblock-summary .view-line-link.copy-to-clipboard { width: 26px; margin-inline: 4px }
+.swagger-ui .highlight-code > .microlight code { word-break: normal; overflow-wrap: anywhere }
+.swagger-ui .renderedMarkdown p { word-break: normal; overflow-wrap: break-word }
+/* A refusal has one media type, one schema and no header that its description does not name. */
+.swagger-ui .response:is([data-code^="4"], [data-code^="5"]) :is(.response-control-media-type, .tab, .headers-wrapper) { display: none }
+.swagger-ui .response:is([data-code^="4"], [data-code^="5"]) .renderedMarkdown p { margin: 0 0 .25rem }
 @media (max-width: 40rem) {
   .swagger-ui .opblock-tag { flex-wrap: wrap; padding-inline: 0 }
   .swagger-ui .opblock-tag small { flex: 1 0 100%; order: 1; padding: 0 }

@@ -179,7 +179,9 @@ function stateOf(video: Video, id: string): Told {
     version: video.version,
     status: video.status,
   };
-  return { event, text: JSON.stringify(eventBody(event, videoBody(video))) };
+  // No event of the stream, so it has no event's id: the same state is told under the same one.
+  const body = { ...eventBody(event, videoBody(video)), id: `state_${video.id}_${video.version}` };
+  return { event, text: JSON.stringify(body) };
 }
 
 /** A move that the state which was told at first already shows. */

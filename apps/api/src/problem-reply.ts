@@ -1,6 +1,7 @@
 import { errorBody, problem, ProblemError } from "@reelq/contract";
 import { StorageError } from "@reelq/engine";
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from "express";
+import { drain } from "./drain.ts";
 
 /** A call that went wrong through no fault of its caller. */
 export interface FailedRequest {
@@ -35,9 +36,8 @@ export function sendProblem(request: Request, response: Response, reply: Problem
   if (reply.status === 503) response.setHeader("Retry-After", "2");
   // The official SDKs ask again after a 409, and would only hear the same.
   if (reply.status === 409) response.setHeader("x-should-retry", "false");
-  // A body that was refused half-read would be taken for the next request.
-  if (!request.complete) response.setHeader("Connection", "close");
   response.status(reply.status).json(errorBody(reply));
+  if (!request.complete) drain(request);
 }
 
 function asProblem(error: unknown): ProblemError | undefined {
@@ -58,7 +58,7 @@ function unexpected(error: unknown): ProblemError {
   const outOfReach =
     name === "MaxRetriesPerRequestError" ||
     /^E(CONN|HOST|NET|PIPE|TIMEDOUT)/.test(code) ||
-    /Connection is closed|Command timed out|\b(OOM|MISCONF|BUSY|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS)\b/.test(
+    /Connection is closed|Command timed out|\b(OOM|EXECABORT|MISCONF|BUSY|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS)\b/.test(
       String(error),
     );
   if (outOfReach) return outage();

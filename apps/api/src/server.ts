@@ -17,6 +17,7 @@ import {
 import cors from "cors";
 import express, { type Express, type RequestHandler } from "express";
 import helmet from "helmet";
+import { limitBodies } from "./body-room.ts";
 import { openDoors } from "./caller.ts";
 import { type EventListening, openEventListening } from "./event-listening.ts";
 import { type FailedRequest, replyWithProblem, unknownRoute } from "./problem-reply.ts";
@@ -24,6 +25,7 @@ import { refuseDuringOutage } from "./outage.ts";
 import { limitRate } from "./rate-headers.ts";
 import { refuseOtherSites } from "./same-site.ts";
 import { openSessions } from "./session.ts";
+import { refuseSlowBodies } from "./slow-body.ts";
 import { boardRouter } from "./routes/board.ts";
 import { docsRouter } from "./routes/docs.ts";
 import { eventsRouter } from "./routes/events.ts";
@@ -65,13 +67,16 @@ export interface RunningApi {
 export interface Patience {
   /** The headers must be whole. */
   readonly headersMs: number;
-  /** The request must be. */
-  readonly requestMs: number;
+  /** So long is a body watched at a time: too little of it, and it is cut off. */
+  readonly bodyMs: number;
   /** Nothing goes either way for so long: the other side is gone. Events have heartbeats. */
   readonly idleMs: number;
 }
 
-const usualPatience: Patience = { headersMs: 15_000, requestMs: 2 * 60_000, idleMs: 2 * 60_000 };
+const usualPatience: Patience = { headersMs: 15_000, bodyMs: 20_000, idleMs: 2 * 60_000 };
+
+/** A file of 200 MB over a slow line. */
+const longestRequestMs = 60 * 60_000;
 
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { engine, keyring } = options;
@@ -81,11 +86,15 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     readVideo: (id) => engine.ledger.read(id),
   });
   const pulse = openPulse(engine.redis);
-  const { headersMs, requestMs, idleMs } = { ...usualPatience, ...options.patience };
-  const timeouts = { headersTimeout: headersMs, requestTimeout: requestMs, keepAliveTimeout: Math.min(10_000, idleMs) };
+  const { headersMs, bodyMs, idleMs } = { ...usualPatience, ...options.patience };
+  const timeouts = {
+    headersTimeout: headersMs,
+    requestTimeout: longestRequestMs,
+    keepAliveTimeout: Math.min(10_000, idleMs),
+  };
   const server = createServer(
     { ...timeouts, connectionsCheckingInterval: headersMs / 8 },
-    openApp(options, listening, pulse),
+    openApp(options, listening, pulse, bodyMs),
   );
   server.setTimeout(idleMs);
   server.on("clientError", refuseUnreadable);
@@ -102,7 +111,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   };
 }
 
-function openApp(options: ApiOptions, listening: EventListening, pulse: Pulse): Express {
+function openApp(options: ApiOptions, listening: EventListening, pulse: Pulse, bodyMs: number): Express {
   const { engine, producer, person, keyring, cookieSecret, rateLimit, corsOrigins, health, onError } = options;
   const sessions = openSessions(cookieSecret, keyring);
   const doors = openDoors(keyring, sessions);
@@ -112,6 +121,7 @@ function openApp(options: ApiOptions, listening: EventListening, pulse: Pulse): 
   app.set("env", "production");
   app.set("query parser", "simple");
   app.use(nameRequest);
+  app.use(refuseSlowBodies(bodyMs));
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: nothingRuns } }));
   if (corsOrigins.length > 0) app.use(cors({ origin: [...corsOrigins], exposedHeaders, maxAge: 600 }));
   app.use(healthRouter(health));
@@ -123,6 +133,7 @@ function openApp(options: ApiOptions, listening: EventListening, pulse: Pulse): 
   app.use("/board", doors.admin, boardRouter(engine));
   app.use("/metrics", doors.admin, metricsRouter(engine));
   app.use("/v1", doors.anyKey, limitRate(openRateLimit(engine), rateLimit));
+  app.use("/v1/videos", limitBodies());
   app.use(
     "/v1/videos",
     videosRouter({ producer, person, explain: openExplainer(engine), storage: engine.storage, listening }),

@@ -44,7 +44,7 @@ export { nearestName } from "./nearest.ts";
 export { type OpenApiDocument, openApiDocument, operations, problemsOf } from "./openapi/document.ts";
 export { type ReplyName, replySchemas, type RequestName, requestSchemas } from "./openapi/components.ts";
 export type { Operation } from "./openapi/operation.ts";
-export { type CreateOptions, judgeOptions, misfitOf } from "./request.ts";
+export { type CreateOptions, judgeIdempotencyKey, judgeOptions, misfitOf } from "./request.ts";
 export {
   judgeCreate,
   judgeRemix,

@@ -42,8 +42,8 @@ export const requestSchema = z.object({
 });
 export type VideoRequest = z.infer<typeof requestSchema>;
 
-const createFieldNames = ["prompt", "model", "seconds", "size", "input_reference"];
-const remixFieldNames = ["prompt"];
+const createFieldNames = ["prompt", "model", "seconds", "size", "input_reference", "reelq"];
+const remixFieldNames = ["prompt", "reelq"];
 
 /**
  * Judges the fields of a create call against the catalogue and fills in the defaults.
@@ -135,14 +135,32 @@ const found = (problems: readonly Problem[]): ProblemError => {
   return new ProblemError([first ?? { code: "internal", message: "The request could not be judged." }, ...rest]);
 };
 
+/** So many are told; who sends more has other troubles. */
+const mostUnknown = 10;
+
 function unknownFields(fields: Readonly<Record<string, unknown>>, known: readonly string[]): Problem[] {
-  return Object.keys(fields)
-    .filter((name) => !known.includes(name))
-    .map((name) => {
-      const meant = nearestName(name, known);
-      const hint = meant ? `did you mean "${meant}"?` : `known fields: ${known.join(", ")}.`;
-      return { code: "unknown_field", message: `Unknown field ${shown(name)}; ${hint}`, param: name };
-    });
+  const unknown = Object.keys(fields).filter((name) => !known.includes(name));
+  const told = unknown.slice(0, mostUnknown).map((name): Problem => {
+    const meant = nearestName(name.slice(0, 80), known);
+    const hint = meant ? `did you mean "${meant}"?` : `known fields: ${known.join(", ")}.`;
+    return { code: "unknown_field", message: `Unknown field ${shown(name)}; ${hint}`, param: name.slice(0, 80) };
+  });
+  const untold = unknown.length - told.length;
+  return untold > 0 ? [...told, { code: "unknown_field", message: `And ${untold} more that are not known.` }] : told;
+}
+
+const maxIdempotencyKeyLength = 255;
+
+/** @throws ProblemError */
+export function judgeIdempotencyKey(key: unknown): asserts key is string {
+  if (typeof key === "string" && /^[\x21-\x7e]+$/.test(key) && key.length <= maxIdempotencyKeyLength) return;
+  throw found([
+    {
+      code: "invalid_value",
+      message: `Idempotency-Key must be 1 to ${maxIdempotencyKeyLength} printable ASCII characters without spaces.`,
+      param: "Idempotency-Key",
+    },
+  ]);
 }
 
 function judgePrompt(given: unknown, problems: Problem[]): string | undefined {

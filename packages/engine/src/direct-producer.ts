@@ -1,4 +1,4 @@
-import { type Video, type VideoId } from "@reelq/contract";
+import { problem, type Problem, ProblemError, type Video, type VideoId } from "@reelq/contract";
 import type { z } from "zod";
 import { defaultProject } from "./api-keys.ts";
 import type { Caller } from "./caller.ts";
@@ -10,6 +10,7 @@ import { defaultPrefix, keysFor } from "./keys.ts";
 import type { ListOptions, VideoPage } from "./ledger.ts";
 import { type Accepted, type Ask, producerOn, type Repeatable } from "./producer.ts";
 import { connect } from "./redis.ts";
+import { RefusedItemsError } from "./refused-items-error.ts";
 import { noStorage } from "./storage/no-storage.ts";
 import { type AwsSettings, openStorage } from "./storage/open.ts";
 
@@ -82,7 +83,7 @@ export async function openProducer(options: DirectProducerOptions): Promise<Dire
       const { idempotencyKey, ...ask } = askOf(request);
       return producer.create(ask, caller, { idempotencyKey });
     },
-    createMany: async (requests) => producer.createMany(requests.map(askOf), caller),
+    createMany: async (requests) => producer.createMany(asksOf(requests), caller),
     read: (id) => producer.read(id, caller),
     list: ({ limit = 100, order = "desc", ...rest } = {}) => producer.list({ limit, order, ...rest }, caller),
     close: () => engine.close(),
@@ -102,9 +103,29 @@ async function noted(redisUrl: string, prefix: string) {
   );
 }
 
+/** @throws RefusedItemsError */
+function asksOf(requests: readonly DirectRequest[]) {
+  const refused = new Map<number, readonly [Problem, ...Problem[]]>();
+  const asks = requests.map((request, index) => {
+    try {
+      return askOf(request);
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error;
+      refused.set(index, error.problems);
+      return { fields: {} };
+    }
+  });
+  if (refused.size > 0) throw new RefusedItemsError(requests.length, refused);
+  return asks;
+}
+
 function askOf(request: DirectRequest): Ask & Pick<Repeatable, "idempotencyKey"> {
   // Whatever else it holds is judged, and refused by name.
+  if (typeof request !== "object" || request === null)
+    throw problem("invalid_value", `A request must be an object like {"prompt": "…"}; ${String(request)} was given.`);
   const { reference, webhookUrl, idempotencyKey, ...fields } = request;
+  if (reference !== undefined && !(reference instanceof Uint8Array))
+    throw problem("invalid_value", "reference must be the bytes of an image.", "reference");
   return {
     fields: webhookUrl === undefined ? fields : { ...fields, reelq: { webhook_url: webhookUrl } },
     ...(reference === undefined ? {} : { reference: { kind: "bytes", bytes: reference } }),

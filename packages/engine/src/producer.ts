@@ -3,6 +3,7 @@ import {
   type CreateOptions,
   isVideoId,
   judgeCreate,
+  judgeIdempotencyKey,
   judgeOptions,
   judgeRemix,
   type Lane,
@@ -90,7 +91,15 @@ const nothingOutside: Outside = {
     Promise.reject(
       problem("invalid_value", "Addresses are not fetched here; give the image itself.", "input_reference"),
     ),
-  judgeWebhookUrl: () => undefined,
+  // Whether it leads inside is judged when it is sent to.
+  judgeWebhookUrl(url) {
+    if (!/^https?:\/\//i.test(url))
+      throw problem(
+        "invalid_value",
+        `The webhook's address ${JSON.stringify(url.slice(0, 80))} must be an https URL.`,
+        "reelq.webhook_url",
+      );
+  },
 };
 
 /** A request that is whole and valid, but for the bytes of its image. */
@@ -270,6 +279,23 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
     return source;
   }
 
+  /** A remix that is known by its key is known also when its source is gone. */
+  async function knownRemix(
+    id: string,
+    { reelq, ...asked }: Readonly<Record<string, unknown>>,
+    caller: Caller,
+    again: Repeatable,
+  ): Promise<Accepted | undefined> {
+    const { idempotencyKey: key } = again;
+    const known = key === undefined ? undefined : await ledger.recall(caller.key, key);
+    const first = known && (await ledger.read(known.id));
+    const { remixOf } = first?.request ?? {};
+    if (!known || !first || !remixOf || (remixOf.video !== id && remixOf.task !== id)) return undefined;
+    const request = judgeRemix(asked, first.request, remixOf);
+    const memory = memoryOf({ request, options: judgeOptions(reelq) }, caller, again);
+    return memory && { video: await replay(known, memory), replayed: true };
+  }
+
   return {
     create: async (ask, caller, again = {}) => accept(judge(ask), caller, again),
 
@@ -292,7 +318,7 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
         return results;
       };
       const judged = await each(asks, judge);
-      const memories = judged.map((one, index) => memoryOf(one, caller, asks[index] ?? {}));
+      const memories = await each(judged, (one, index) => memoryOf(one, caller, asks[index] ?? {}));
       const keys = new Map<string, number>();
       await each(memories, (memory, index) => {
         if (memory?.way.kind !== "key") return;
@@ -318,6 +344,8 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
     },
 
     async remix(id, fields, caller, again = {}) {
+      const known = await knownRemix(id, fields, caller, again);
+      if (known) return known;
       const source = await findSource(id, caller);
       if (source.status !== "stored")
         throw problem("not_ready", `${source.id} is ${source.status}; only a stored video can be remixed.`, "id");
@@ -345,6 +373,7 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
 
 function memoryOf(judged: Judged, caller: Caller, again: Repeatable): RequestMemory | undefined {
   const { idempotencyKey: key, isRepeat } = again;
+  if (key !== undefined) judgeIdempotencyKey(key);
   if (key === undefined && isRepeat === undefined) return undefined;
   return {
     apiKey: caller.key,

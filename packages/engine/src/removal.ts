@@ -14,7 +14,7 @@ export async function removeVideo(video: Video, engine: Pick<Engine, "ledger" | 
   if (!isFinal(status) && status !== "queued")
     throw problem(
       "conflict",
-      `${id} is ${status}, and paid for or about to be; it can be deleted once it is completed, failed or cancelled.`,
+      `${id} is ${status}, and paid for or about to be; it can be deleted once it is completed, failed or cancelled. To throw it away now, POST {"abandon": true} to its /cancel first.`,
       "id",
     );
   const files = filesOf(video);

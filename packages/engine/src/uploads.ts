@@ -115,8 +115,15 @@ export function openUploads({ redis, keys, storage, clock }: Engine): Uploads {
 
     async remove(id, caller) {
       const upload = await read(id, caller);
+      // Nobody is led to bytes that are gone; the sweep removes what this process may not live to remove.
+      await redis
+        .multi()
+        .hset(keys.trash, id, JSON.stringify([upload.key]))
+        .hdel(keys.uploads, id)
+        .zrem(keys.projectUploads(upload.project), id)
+        .exec();
       await storage.remove(upload.key);
-      await redis.multi().hdel(keys.uploads, id).zrem(keys.projectUploads(upload.project), id).exec();
+      await redis.hdel(keys.trash, id);
       return upload;
     },
 

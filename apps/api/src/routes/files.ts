@@ -1,4 +1,4 @@
-import { problem, type UploadBody } from "@reelq/contract";
+import { problem, ProblemError, type UploadBody } from "@reelq/contract";
 import { maxUploadBytes, type Upload, uploadPurposes, type Uploads } from "@reelq/engine";
 import { type Request, Router } from "express";
 import { pipeline } from "node:stream/promises";
@@ -89,7 +89,8 @@ async function receive(request: Request, uploads: Uploads): Promise<Upload> {
       );
     return await uploads.record(file.upload, purpose);
   } catch (error) {
-    if (file) await uploads.discard(file.upload);
+    // What Redis did not answer to may be recorded all the same.
+    if (file && error instanceof ProblemError) await uploads.discard(file.upload);
     throw error;
   }
 }

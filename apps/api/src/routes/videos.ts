@@ -1,5 +1,6 @@
 import {
   isVideoId,
+  judgeIdempotencyKey,
   problem,
   publicStatus,
   type Status,
@@ -20,7 +21,6 @@ import { methodNotAllowed } from "../method-not-allowed.ts";
 import { queryOf, readPageQuery } from "../query.ts";
 import { readTypes } from "./events.ts";
 
-const maxKeyLength = 255;
 const variants = ["video", "thumbnail", "spritesheet"];
 
 export interface VideosRouterParts {
@@ -177,13 +177,7 @@ function readRepeatable(request: Request): Repeatable {
     const tries = request.get("x-stainless-retry-count");
     return tries === undefined || !/^\d{1,4}$/.test(tries) ? {} : { isRepeat: Number(tries) > 0 };
   }
-  if (typeof key !== "string" || !/^[\x21-\x7e]+$/.test(key) || key.length > maxKeyLength) {
-    throw problem(
-      "invalid_value",
-      `Idempotency-Key must be 1 to ${maxKeyLength} printable ASCII characters without spaces.`,
-      "Idempotency-Key",
-    );
-  }
+  judgeIdempotencyKey(key);
   return { idempotencyKey: key };
 }
 

@@ -105,12 +105,18 @@ function jsonSchemasOf(schemas: Readonly<Record<string, z.ZodType>>, io: "input"
     target: "draft-2020-12",
     io,
     uri: (id) => refTo("schemas", id).$ref,
-    override: ({ jsonSchema }) => mend(jsonSchema, io),
+    override: ({ jsonSchema, path }) => {
+      mend(jsonSchema, io);
+      if (io === "input" && path.at(-1) === "seconds") jsonSchema.description += ` ${lengthsOfTheSdk}`;
+    },
   });
   return Object.fromEntries(
     Object.entries(made).map(([id, { $id: _id, $schema: _schema, ...schema }]) => [id, schema]),
   );
 }
+
+const lengthsOfTheSdk =
+  "The official SDK's TypeScript types allow only `'4' | '8' | '12'`; what is allowed is the model's.";
 
 /** Takes out what is so by itself, and what a reader of replies must not rely on. */
 function mend(schema: z.core.JSONSchema.BaseSchema, io: "input" | "output"): void {

@@ -4,6 +4,7 @@ import { bodyExamples, videoExample } from "./examples.ts";
 import { fileOperations } from "./files.ts";
 import { type Operation, type Reply, tags } from "./operation.ts";
 import { type ParameterName, parameters } from "./parameters.ts";
+import { problemExample } from "./problem-examples.ts";
 import { serviceOperations } from "./service.ts";
 import { videoOperations } from "./videos.ts";
 import { webhookCalls, webhookHeaders, webhookOperations } from "./webhooks.ts";
@@ -39,7 +40,7 @@ export function openApiDocument(): OpenApiDocument {
       version: "1.0.0",
       summary: "A dependable queue in front of a paid, slow, forgetful video API.",
       description:
-        "Hand it prompts, get verified files in your own bucket. It never pays twice and never loses a finished video.\n\nThe calls have the shape of OpenAI's Videos API: an unmodified OpenAI SDK with another base URL works. What that shape has no place for is in the `reelq` object. Replies may have more fields one day; bodies with fields that nobody knows are refused.\n\nThe short of it is in [llms.txt](/llms.txt).",
+        "Hand it prompts, get verified files in your own bucket or folder. Accepted is durable, and a POST is never repeated blindly: one whose reply was lost is settled by what the upstream lists, or waits for a person, unless the operator chose `REELQ_IN_DOUBT=resubmit`.\n\nThe calls have the shape of OpenAI's Videos API: an unmodified OpenAI SDK with another base URL works. What that shape has no place for is in the `reelq` object. Replies may have more fields one day; bodies with fields that nobody knows are refused.\n\nThe short of it is in [llms.txt](/llms.txt).",
       license: { name: "MIT", identifier: "MIT" },
     },
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
@@ -67,7 +68,7 @@ export function openApiDocument(): OpenApiDocument {
 const sharedProblems = ["unauthorized", "forbidden", "rate_limited", "internal", "unavailable"] as const;
 
 /** Codes that a call can be refused with. */
-export function problemsOf({ path, door = "key", errors = [] }: Operation): readonly ProblemCode[] {
+export function problemsOf({ path, body, door = "key", errors = [] }: Operation): readonly ProblemCode[] {
   const isPath = path.includes("{");
   const ofDoor: Readonly<Record<typeof door, readonly ProblemCode[]>> = {
     key: sharedProblems,
@@ -75,7 +76,14 @@ export function problemsOf({ path, door = "key", errors = [] }: Operation): read
     open: [],
   };
   // Only a path with something to decode in it can be one that cannot be decoded.
-  return [...new Set([...errors, ...(isPath ? ["malformed_body" as const] : []), ...ofDoor[door]])];
+  return [
+    ...new Set([
+      ...errors,
+      ...(isPath ? ["malformed_body" as const] : []),
+      ...(body ? ["timeout" as const] : []),
+      ...ofDoor[door],
+    ]),
+  ];
 }
 
 function callOf(operation: Operation): object {
@@ -146,8 +154,11 @@ function refusalsOf(operation: Operation): Readonly<Record<string, object>> {
     [...byStatus].map(([status, codes]) => {
       const [only, ...others] = codes;
       const isShared =
-        only !== undefined && others.length === 0 && (sharedProblems as readonly string[]).includes(only);
-      return [String(status), isShared ? refTo("responses", responseName(only)) : problemsReply(codes)];
+        only !== undefined &&
+        others.length === 0 &&
+        operation.door !== "admin" &&
+        (sharedProblems as readonly string[]).includes(only);
+      return [String(status), isShared ? refTo("responses", responseName(only)) : problemsReply(codes, operation)];
     }),
   );
 }
@@ -155,7 +166,8 @@ function refusalsOf(operation: Operation): Readonly<Record<string, object>> {
 const responseName = (code: ProblemCode): string =>
   code.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
-function problemsReply(codes: readonly ProblemCode[]): object {
+function problemsReply(codes: readonly ProblemCode[], operation?: Operation): object {
+  const shown = codes.map((code) => [code, problemExample(code, operation)] as const);
   const isLater = codes.some((code) => code === "rate_limited" || code === "unavailable");
   return {
     description: codes.map((code) => `\`${code}\`: ${problemMeanings[code]}.`).join("\n\n"),
@@ -171,6 +183,9 @@ function problemsReply(codes: readonly ProblemCode[]): object {
             { type: "object", properties: { error: { type: "object", properties: { code: { enum: codes } } } } },
           ],
         },
+        ...(shown.length === 1
+          ? { example: shown[0]?.[1] }
+          : { examples: Object.fromEntries(shown.map(([code, value]) => [code, { value }])) }),
       },
     },
   };

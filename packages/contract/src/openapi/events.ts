@@ -24,7 +24,7 @@ export const eventOperations = [
     tag: "events",
     summary: "Hear all that happens in the project",
     description: "Everything for an admin's key. It begins with a frame that has an `id` only, to resume from.",
-    parameters: ["EventTypes", "LastEventId", "LastEventIdQuery"],
+    parameters: ["LastEventId", "LastEventIdQuery", "EventTypes"],
     replies: {
       200: stream(
         `retry: 2000\n\nid: 1795348799000-0\n\n${frame("video.completed", "1795348800000-0")}: heartbeat\n\n`,
@@ -40,7 +40,7 @@ export const eventOperations = [
     summary: "Hear what happens to one video",
     description:
       "Begins with the video's present state, where nothing is resumed, and ends after its last event: `video.completed`, `video.failed`, `video.cancelled` or `video.deleted`.",
-    parameters: ["EventTypes", "LastEventId", "LastEventIdQuery"],
+    parameters: ["LastEventId", "LastEventIdQuery", "EventTypes"],
     replies: {
       200: stream(`retry: 2000\n\n${frame("video.completed", "1795348800000-0")}`),
       204: { description: "Nothing more will come after the id that was given: do not ask again." },

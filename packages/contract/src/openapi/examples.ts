@@ -4,7 +4,7 @@ import type { ExplanationBody } from "../explanation.ts";
 import type { VideoId } from "../id.ts";
 import { type Status, statuses } from "../lifecycle.ts";
 import type { ReplyName, RequestName } from "./components.ts";
-import { errorBody, problem } from "../problem.ts";
+import { problemExample } from "./problem-examples.ts";
 import type { UploadBody } from "../upload-body.ts";
 import { noSetbacks, recordSchemaVersion, type Video, type VideoCore } from "../video.ts";
 import type { VideoBody } from "../video-body.ts";
@@ -237,9 +237,7 @@ const replies: Partial<Record<ReplyName, object>> = {
   },
   WebhookDelivery: delivery,
   WebhookDeliveryList: page(delivery),
-  Error: errorBody(
-    problem("unknown_model", 'model "sora-3" is not known; allowed: sora-2, sora-2-pro, veo-3.1.', "model"),
-  ),
+  Error: problemExample("unknown_model"),
   Live: { ok: true },
   Ready: {
     ok: true,

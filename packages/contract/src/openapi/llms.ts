@@ -7,11 +7,11 @@ import { problemCodes, problemMeanings } from "../problem.ts";
 export function llmsText(): string {
   return [
     "# reelq",
-    "> A dependable queue in front of a paid, slow, forgetful video API. Hand it prompts, get verified files. It never pays twice, never loses a finished video, and can always say why something waits.",
+    "> A dependable queue in front of a paid, slow, forgetful video API. Hand it prompts, get verified files in your own bucket or folder. Accepted is durable, a POST is never repeated blindly, and it can always say why something waits.",
     "The calls have the shape of OpenAI's Videos API: an unmodified OpenAI SDK works with this server's `/v1` as its base URL. A video is `queued`, `in_progress`, `completed` or `failed`; `reelq.status` is finer. A render takes minutes: hear of it by events or webhooks, or ask every few seconds.",
     "How to call it:",
     fenced("sh", howTo()),
-    'Repeat a create only with the same `Idempotency-Key`: then nothing is paid for twice. Unknown fields are refused. Errors are `{"error": {"message", "type", "code", "param"}}`: branch on `code`.',
+    'Repeat a create only with the same `Idempotency-Key`: then it is the same video. Unknown fields are refused. Errors are `{"error": {"message", "type", "code", "param"}}`: branch on `code`.',
     "## Reference",
     "- [OpenAPI 3.1](/openapi.json): every call, body, header and webhook\n- [The same as a page](/docs): to read and to try",
     ...Object.entries(tags).flatMap(([tag, description]) => [

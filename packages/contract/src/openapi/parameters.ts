@@ -16,6 +16,8 @@ const query = (name: string, description: string, schema: object) => ({ name, in
 const limit = (byDefault: number, most: number) =>
   query("limit", "The longest page.", { type: "integer", minimum: 1, maximum: most, default: byDefault });
 
+const eventId = { type: "string", pattern: "^(evt_)?\\d{1,15}[-_]\\d{1,15}$" };
+
 const uuid = "01a20320-a200-7000-8000-000000000001";
 
 /** What calls take beside their bodies. Those in a path are named for their call's group. */
@@ -34,7 +36,7 @@ export const parameters = {
     name: "Idempotency-Key",
     in: "header",
     description:
-      "Chosen by the caller: the same key with the same request is answered with the first video again, and nothing is paid for twice. With another request it is refused with `idempotency_conflict`. Like `order-4711-clip-3`.",
+      "Chosen by the caller: the same key with the same request is answered with the first video again, and no second one is made. With another request it is refused with `idempotency_conflict`. Like `order-4711-clip-3`.",
     schema: { type: "string", pattern: "^[\\x21-\\x7e]{1,255}$" },
   },
   After: query("after", "The last id of the page before: the page goes on behind it.", { type: "string" }),
@@ -94,10 +96,14 @@ export const parameters = {
     name: "Last-Event-ID",
     in: "header",
     description:
-      "The `id` of the last frame that was seen: what came after it is told. A browser's EventSource sends it by itself. Like `1795348800000-0`.",
-    schema: { type: "string", pattern: "^(evt_)?\\d{1,15}[-_]\\d{1,15}$" },
+      "The last event that was seen: what came after it is told. The `id:` of a frame, like `1795348800000-0`, and the `evt_…` that is the `id` of a body are both taken. A browser's EventSource sends it by itself when it connects again.",
+    schema: eventId,
   },
-  LastEventIdQuery: query("last_event_id", "The same, for who cannot send the header.", { type: "string" }),
+  LastEventIdQuery: query(
+    "last_event_id",
+    "The same as the header `Last-Event-ID`, which counts where both are given. For who cannot set a header: a browser's EventSource that connects for the first time.",
+    eventId,
+  ),
 } as const;
 
 export type ParameterName = keyof typeof parameters;

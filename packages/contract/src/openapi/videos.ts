@@ -19,7 +19,7 @@ export const videoOperations = [
     tag: "videos",
     summary: "Ask for a video",
     description:
-      "Once this is answered, the video survives whatever happens. It is rendered when the upstream's limits allow it, paid for once, and stored. Official OpenAI SDKs repeat this call by themselves without a key: such a repeat is recognised too.",
+      "Once this is answered, the video survives whatever happens. It is rendered when the upstream's limits allow it, and stored; a POST to the upstream is never repeated blindly. Official OpenAI SDKs repeat this call by themselves without a key: such a repeat is recognised too.",
     parameters: ["IdempotencyKey"],
     body: { json: "VideoCreate", form: "VideoCreateForm" },
     replies: {

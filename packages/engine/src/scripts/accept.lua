@@ -25,7 +25,7 @@ for number = 1, count do
       end
     end
   elseif memory == 'again' then
-    known[number] = repeat_of(KEYS[key + 4])
+    known[number] = repeat_of(KEYS[key + 4], KEYS[key + 1], ARGV[arg + 1])
   end
   if not known[number] and redis.call('EXISTS', KEYS[key + 1]) == 1 then return { 'exists', number } end
 end

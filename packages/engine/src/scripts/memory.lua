@@ -4,11 +4,17 @@ local told = 1e13
 
 -- The video that a repeated request is about: the latest whose answer was lost, else the latest. It counts as told,
 -- so that another repeat finds the next one.
-local function repeat_of(key)
-  local latest = redis.call('ZRANGE', key, 0, 0, 'REV', 'WITHSCORES')
-  local id, score = latest[1], tonumber(latest[2])
-  if id and score > 0 then redis.call('ZADD', key, 'XX', score - told, id) end
-  return id
+local function repeat_of(key, record, own_id)
+  local all = redis.call('ZRANGE', key, 0, -1, 'REV', 'WITHSCORES')
+  for at = 1, #all, 2 do
+    local id, score = all[at], tonumber(all[at + 1])
+    -- One that was deleted since answers nothing; its record would be beside the new one's.
+    if redis.call('EXISTS', string.sub(record, 1, -#own_id - 1) .. id) == 1 then
+      if score > 0 then redis.call('ZADD', key, 'XX', score - told, id) end
+      return id
+    end
+    redis.call('ZREM', key, id)
+  end
 end
 
 local function remember(key, id, at, keep_ms)
