@@ -1,7 +1,7 @@
 // Sets up, builds what producers install, and packs it: node scripts/pack.mjs. With --build-only, it packs nothing.
 // Runs on Node 20.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { runLogged, withFolderFirst } from "./child.mjs";
 import { binaries, own, root } from "./place.mjs";
 import { explainFailure, setUp } from "./setup.mjs";
@@ -27,7 +27,7 @@ async function pack() {
   // pnpm writes the versions of the workspace into the manifests, and where the built files are.
   for (const name of packages) {
     const file = join(destination, `reelq-${name}.tgz`);
-    await run([pnpm, "--ignore-scripts", "pack", "--out", file], name, dirname(pnpm));
+    await run([pnpm, "--ignore-scripts", "pack", "--out", file], name);
     files.push(file);
   }
   // Standard output belongs to the command that installs them.
@@ -40,12 +40,12 @@ async function build() {
   for (const name of packages) {
     // What an earlier build left of a file that is gone would be packed as well.
     rmSync(join(folderOf(name), "dist"), { recursive: true, force: true });
-    await run([join(binaries, "tsc"), "-p", "tsconfig.build.json"], name, binaries);
+    await run([join(binaries, "tsc"), "-p", "tsconfig.build.json"], name);
   }
 }
 
-async function run(command, name, programs) {
-  const env = withFolderFirst(binaries, withFolderFirst(programs, { ...process.env, pnpm_config_pm_on_fail: "ignore" }));
+async function run(command, name) {
+  const env = withFolderFirst(binaries, { ...process.env, pnpm_config_pm_on_fail: "ignore" });
   const { ok, output } = await runLogged(command, { log, cwd: folderOf(name), env });
   if (!ok) throw new SetUpError(`${output.trimEnd()}\n\n@reelq/${name} could not be built or packed.`);
 }

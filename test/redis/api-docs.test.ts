@@ -1,6 +1,10 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import type { Server } from "node:http";
+import { once } from "node:events";
+import { type IncomingMessage, request, type Server } from "node:http";
+import { json } from "node:stream/consumers";
+import { isDeepStrictEqual } from "node:util";
 import {
+  type ErrorBody,
   eventBodySchema,
   openApiDocument,
   operations,
@@ -38,6 +42,17 @@ afterAll(async () => {
 
 /** What a call was answered with, held against the document. */
 const seen = new Map<string, Set<string>>();
+
+/** What was said when a call was refused with a code, by both, without ids and figures. */
+const heard = new Map<string, unknown[]>();
+
+/** What an error says, whichever thing and however many of them it is about. */
+const inGeneral = ({ error }: ErrorBody): ErrorBody["error"] => ({
+  ...error,
+  message: error.message
+    .replaceAll(/\b(?:video|file|we|wd)_[\w-]+|\bnobody\b/g, "ID")
+    .replaceAll(/\d+(?:\.\d+)?/g, "N"),
+});
 
 interface CallOptions {
   readonly path?: Readonly<Record<string, string>>;
@@ -105,11 +120,17 @@ async function expectReply<Body = Record<string, unknown>>(
 /** Makes a call that the document says is refused with this code. */
 async function expectRefusal(id: string, code: ProblemCode, options: CallOptions = {}): Promise<void> {
   const response = await ask(id, options);
-  const told: unknown = await response.json();
-  expect(replySchemas.Error.parse(told)).toMatchObject({ error: { code } });
-  expect(response.status).toBe(problemCodes[code]);
+  expectRefused(id, code, response.status, await response.json());
+}
+
+function expectRefused(id: string, code: ProblemCode, status: number, body: unknown): void {
+  const told = replySchemas.Error.parse(body);
+  expect(told).toMatchObject({ error: { code } });
+  expect(status).toBe(problemCodes[code]);
   expect(problemsOf(operationOf(id))).toContain(code);
   seen.set(id, (seen.get(id) ?? new Set()).add(code));
+  const call = `${id} ${code}`;
+  heard.set(call, [...(heard.get(call) ?? []), inGeneral(told)]);
 }
 
 /** Those that the document says come with every such reply. */
@@ -138,7 +159,7 @@ describe("the calls on videos answer as the document says", () => {
     await expectReply("createVideo", { form: { prompt: "a cat", seconds: "10", input_reference: image } });
     await expectRefusal("createVideo", "idempotency_conflict", { json: { prompt: "a dog" }, headers: key });
     await expectRefusal("createVideo", "missing_value", { json: {} });
-    await expectRefusal("createVideo", "unknown_field", { json: { prompt: "a cat", length: 3 } });
+    await expectRefusal("createVideo", "unknown_field", { json: { prompt: "a cat", modl: "sora-2" } });
     await expectRefusal("createVideo", "unknown_model", { json: { prompt: "a cat", model: "sora-3" } });
     await expectRefusal("createVideo", "invalid_value", { json: { prompt: "a cat", seconds: 11 } });
     await expectRefusal("createVideo", "invalid_storyboard", {
@@ -284,6 +305,7 @@ describe("the streams of events are as the document says", () => {
     const frames = await firstFrames("streamEvents", { query: { last_event_id: "1-0", types: "video.queued" } });
     expect(eventBodySchema.parse(dataOf(frames))).toMatchObject({ type: "video.queued" });
     await expectRefusal("streamEvents", "invalid_value", { query: { types: "video.done" } });
+    await expectRefusal("streamEvents", "invalid_value", { headers: { "Last-Event-ID": "yesterday" } });
   });
 });
 
@@ -299,6 +321,7 @@ describe("the calls on files answer as the document says", () => {
     for (const call of ["retrieveFile", "retrieveFileContent", "deleteFile"])
       await expectRefusal(call, "not_found", { path: { id } });
     await expectRefusal("listFiles", "invalid_value", { query: { order: "up" } });
+    await expectRefusal("listFiles", "invalid_value", { query: { limit: "0" } });
     await expectRefusal("createFile", "missing_value", { form: { purpose: "vision" } });
     await expectRefusal("createFile", "invalid_value", { form: { ...form, purpose: "fun" } });
     await expectRefusal("createFile", "unknown_field", { form: { ...form, name: "cat" } });
@@ -324,6 +347,7 @@ describe("the calls on webhook endpoints answer as the document says", () => {
     await expectRefusal("testWebhookEndpoint", "conflict", { path });
     await expectRefusal("redeliverWebhook", "conflict", { path: { id, delivery } });
     await expectRefusal("updateWebhookEndpoint", "invalid_value", { path, json: { events: ["video.done"] } });
+    await expectRefusal("updateWebhookEndpoint", "invalid_value", { path, json: { url: "https://127.0.0.1/" } });
     await expectRefusal("rotateWebhookEndpointSecret", "unknown_field", { path, json: { overlap: 1 } });
     await expectRefusal("listWebhookDeliveries", "invalid_value", { path, query: { limit: "0" } });
     await expectReply("deleteWebhookEndpoint", { path });
@@ -337,6 +361,10 @@ describe("the calls on webhook endpoints answer as the document says", () => {
     await expectRefusal("createWebhookEndpoint", "invalid_value", { json: { url: "https://127.0.0.1/" } });
     await expectRefusal("createWebhookEndpoint", "malformed_body", { json: [] });
     await expectRefusal("createWebhookEndpoint", "unsupported_media_type", { form: { url } });
+    await expectRefusal("createWebhookEndpoint", "unsupported_media_type", {
+      json: { url },
+      headers: { "Content-Type": "text/plain" },
+    });
     await expectRefusal("createWebhookEndpoint", "body_too_large", { json: { url, description: "x".repeat(100_000) } });
     await expectRefusal("listWebhookEndpoints", "invalid_value", { query: { limit: "101" } });
   });
@@ -397,6 +425,19 @@ test.skipIf(redisServerProgram === undefined)("while Redis is stopped the API is
   await expectRefusal("listVideos", "unavailable", { at: alone });
 });
 
+test("a body of which too little comes is refused as the document says", async () => {
+  const hasty = await startTestApi({ redisUrl: redis.url, keys, patience: { bodyMs: 200 } });
+  onTestFinished(() => hasty.close());
+  const call = request(`${hasty.url}/v1/videos`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${admin}`, "Content-Type": "application/json", "Content-Length": 50 },
+  });
+  call.write("{");
+  const [response] = (await once(call, "response")) as [IncomingMessage];
+  call.on("error", () => "It is cut off, which is meant.");
+  expectRefused("createVideo", "timeout", response.statusCode ?? 0, await json(response));
+});
+
 /** After the tests above, which make the calls. */
 describe("every call", () => {
   const calls = operations.map((operation) => [operation.id, operation] as const);
@@ -416,8 +457,8 @@ describe("every call", () => {
   test("says so where a key has used up its calls", async () => {
     const limited = await startTestApi({ redisUrl: redis.url, keys, rateLimit: 1 });
     onTestFinished(() => limited.close());
-    await expectReply("listVideos", { at: limited });
-    await expectRefusal("listVideos", "rate_limited", { at: limited });
+    await expectReply("listVideos", { at: limited, key: studio });
+    await expectRefusal("listVideos", "rate_limited", { at: limited, key: studio });
   });
 });
 
@@ -427,6 +468,37 @@ test("every code that a call names besides those of its door was seen from some 
   const named = new Set(operations.flatMap(problemsOf));
   expect([...named].filter((code) => !all.has(code) && !rare.includes(code))).toEqual([]);
 });
+
+test("every refusal that was seen has been heard to say what its example says", () => {
+  const untrue = [...heard].filter(([call, errors]) => {
+    const [id = "", code = ""] = call.split(" ");
+    const example = exampleOf(operationOf(id), code as ProblemCode);
+    return !errors.some((error) => isDeepStrictEqual(error, inGeneral(example)));
+  });
+  expect(untrue).toEqual([]);
+});
+
+interface Refusal {
+  readonly $ref?: string;
+  readonly content?: {
+    readonly "application/json": {
+      readonly example?: ErrorBody;
+      readonly examples?: Record<string, { value: ErrorBody }>;
+    };
+  };
+}
+
+/** What the document shows for a code of a call. */
+function exampleOf({ path, method }: Operation, code: ProblemCode): ErrorBody {
+  const { paths, components } = openApiDocument();
+  const call = paths[path]?.[method] as { responses: Record<string, Refusal> } | undefined;
+  const own = call?.responses[problemCodes[code]];
+  const shared = components["responses"]?.[own?.$ref?.split("/").at(-1) ?? ""] as Refusal | undefined;
+  const shown = (shared ?? own)?.content?.["application/json"];
+  const example = shown?.examples?.[code]?.value ?? shown?.example;
+  if (!example) throw new Error(`${method} ${path} shows no example of ${code}.`);
+  return example;
+}
 
 describe("the routes that are mounted", () => {
   /** For people with a browser; no calls. */

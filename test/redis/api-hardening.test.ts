@@ -62,9 +62,11 @@ describe("who does not send what it began to send", () => {
   });
 
   test("with its body, which comes at a steady pace, is waited for", async () => {
-    const socket = await dial(hasty);
-    const body = JSON.stringify({ prompt: "slow and steady ".repeat(1_500), model: "sora-2" });
-    const parts = body.match(/[^]{1,4000}/g) ?? [];
+    const own = await startTestApi({ redisUrl: redis.url, patience: { bodyMs: 700 } });
+    onTestFinished(() => own.close());
+    const socket = await dial(own);
+    const body = JSON.stringify({ prompt: "slow and steady" }).padEnd(200_000);
+    const parts = body.match(/[^]{1,8000}/g) ?? [];
     socket.write(
       `POST /v1/videos HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
     );
@@ -72,7 +74,7 @@ describe("who does not send what it began to send", () => {
       const part = parts.shift();
       if (part === undefined) clearInterval(pace);
       else socket.write(part);
-    }, 80);
+    }, 60);
     onTestFinished(() => clearInterval(pace));
     expect(await heard(socket)).toMatch(/^HTTP\/1\.1 200 /);
   });

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -43,9 +43,9 @@ interface Running {
   readonly ended: Promise<Ended>;
 }
 
-function start(args: readonly string[], env: Record<string, string> = {}, stdin = ""): Running {
+function start(args: readonly string[], env: Record<string, string> = {}, stdin = "", cwd = tmpdir()): Running {
   const child = spawn(process.execPath, [app("cli/src/main.ts"), ...args], {
-    cwd: tmpdir(),
+    cwd,
     // Most of a short command's time goes into reading the same sources again.
     env: { REELQ_URL: api.url, NODE_COMPILE_CACHE: compileCache, ...env },
   });
@@ -68,8 +68,8 @@ function start(args: readonly string[], env: Record<string, string> = {}, stdin 
   };
 }
 
-const reelq = (args: readonly string[], env?: Record<string, string>, stdin?: string): Promise<Ended> =>
-  start(args, env, stdin).ended;
+const reelq = (args: readonly string[], env?: Record<string, string>, stdin?: string, cwd?: string): Promise<Ended> =>
+  start(args, env, stdin, cwd).ended;
 
 const videoOf = ({ stdout }: Ended): VideoBody => JSON.parse(stdout) as VideoBody;
 const videosOf = ({ stdout }: Ended): VideoBody[] => JSON.parse(stdout) as VideoBody[];
@@ -138,8 +138,38 @@ describe.concurrent("0: done", () => {
     expect(stdout).toBe(`${second.id}  failed       a dog  (refused: No.)\nThere are more: add --after ${second.id}\n`);
     const next = await reelq(["list", "--status", "failed", "--after", second.id, "--json"], env);
     expect(pageOf(next).data.map(({ id }) => id)).toEqual([first.id]);
-    const oldest = await reelq(["list", "--oldest"], env);
-    expect(oldest.stdout.split("\n")[0]).toContain(first.id);
+    const longer = await other.aVideo("failed", { prompt: "a whale and her calf" });
+    const oldest = await reelq(["list", "--oldest", "--status", "failed"], env);
+    expect(oldest.stdout.split("\n")).toEqual([
+      `${first.id}  failed       a cat                 (refused: No.)`,
+      `${second.id}  failed       a dog                 (refused: No.)`,
+      `${longer.id}  failed       a whale and her calf  (refused: No.)`,
+      "",
+    ]);
+  });
+
+  test("without REELQ_URL it asks what reelq up runs in this folder, and believes no note of one that is gone", async ({
+    onTestFinished,
+  }) => {
+    const beside = await mkdtemp(join(tmpdir(), "reelq-beside-"));
+    onTestFinished(() => rm(beside, { recursive: true }));
+    await mkdir(join(beside, ".reelq"));
+    const note = (pid: number | undefined) =>
+      writeFile(join(beside, ".reelq/up.json"), JSON.stringify({ pid, redisUrl: redis.url, apiUrl: api.url }));
+    const { id } = await api.aVideo("stored");
+    const show = (env: Record<string, string>) => reelq(["show", id], { REELQ_URL: "", ...env }, "", beside);
+
+    await note(process.pid);
+    expect(await show({})).toMatchObject({ code: 0, stdout: expect.stringContaining(id) });
+    expect(await show({ REELQ_URL: nowhere })).toMatchObject({ code: 3, stderr: expect.stringContaining(nowhere) });
+
+    const gone = spawn(process.execPath, ["-e", ""]);
+    await once(gone, "exit");
+    await note(gone.pid);
+    // Whoever may listen at the usual address has never heard of this video.
+    const { code, stderr } = await show({});
+    expect(stderr).toMatch(/^Nothing answers at http:\/\/127\.0\.0\.1:8787\.|^There is no video|API key/);
+    expect(code).not.toBe(0);
   });
 
   test("list ends well when its reader has seen enough", async () => {
@@ -325,6 +355,10 @@ describe.concurrent("2: wrong usage or settings", () => {
     const { code, stderr } = await reelq(["list"], { REELQ_URL: locked.url });
     expect(code).toBe(2);
     expect(stderr).toContain("An API key is needed");
+    expect(stderr).toContain("set REELQ_API_KEY");
+    const stale = await reelq(["list"], { REELQ_URL: locked.url, REELQ_API_KEY: "studio-key-0" });
+    expect(stale).toMatchObject({ code: 2, stderr: expect.stringContaining("does not know the key in REELQ_API_KEY") });
+    expect(stale.stderr).not.toContain("studio-key-0");
     expect(await reelq(["list"], { REELQ_URL: locked.url, REELQ_API_KEY: "studio-key-1" })).toMatchObject({ code: 0 });
   });
 });

@@ -103,7 +103,11 @@ test("a public address is refused without any key, opened by the first one, and 
   expect(made).toEqual({
     code: 0,
     stdout: expect.stringMatching(/^rq_[0-9a-f]{16}_[A-Za-z0-9_-]{43}\n$/),
-    stderr: "It belongs to the project studio. It is kept as a hash only, and cannot be shown again.\n",
+    stderr: `first is a key of the project studio. It is kept as a hash only, and cannot be shown again.
+It is the first one: from now on every call needs a key.
+  for these commands   export REELQ_API_KEY=...
+  elsewhere            the header Authorization: Bearer ...
+`,
   });
   const key = made.stdout.trim();
 
@@ -165,7 +169,11 @@ describe("reelq keys", () => {
     await doneHere({ verb: "create", name: "nightly" });
     const wrong: readonly (readonly [readonly string[], number, string])[] = [
       [["create", "nightly"], 1, "There is an API key named nightly already"],
-      [["revoke", "nihgtly"], 2, 'There is no API key "nihgtly"; did you mean nightly?'],
+      [
+        ["revoke", "nihgtly"],
+        2,
+        'There is no API key "nihgtly"; did you mean nightly? `reelq keys list` shows them all.',
+      ],
       [["create", "fine", "--calls-per-minute", "-1"], 2, '--calls-per-minute: "-1" must be a whole number'],
       [["create"], 2, "missing required argument 'name'"],
       [["revoke"], 2, "missing required argument 'name-or-id'"],
@@ -202,8 +210,13 @@ describe("reelq keys", () => {
     const running = { pid: process.pid, redisUrl: redis.url, prefix: "{reelq-tryout}" };
     await writeFile(join(beside.path, ".reelq/up.json"), JSON.stringify(running));
     const made = await keys(["create", "visitor"], { cwd: beside.path, env: {} });
-    expect([made.code, made.stderr]).toEqual([0, expect.stringContaining("cannot be shown again")]);
-    expect(await client.hkeys("{reelq-tryout}:api-keys")).toEqual([`key_${made.stdout.slice(3, 19)}`]);
+    expect([made.code, made.stderr]).toEqual([0, expect.stringContaining("export REELQ_API_KEY=")]);
+    const another = await keys(["create", "another", "--admin"], { cwd: beside.path, env: {} });
+    expect(another.stderr).toBe(
+      "another is an admin's key, which sees every project; its own is default. It is kept as a hash only, and cannot be shown again.\n",
+    );
+    expect((await keys(["revoke", "another"], { cwd: beside.path, env: {} })).code).toBe(0);
+    expect(await client.hkeys("{reelq-tryout}:api-keys")).toContain(`key_${made.stdout.slice(3, 19)}`);
     expect(await doneHere({ verb: "list" })).not.toContain("visitor");
     expect((await keys(["list"], { cwd: beside.path, env: { REDIS_URL: nowhere } })).code).toBe(3);
   });
@@ -219,21 +232,23 @@ describe("where Redis does not answer", () => {
     return `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  const message = "Redis does not answer at REDIS_URL (redis://127.0.0.1:6379 where it is not set).";
+  const noAnswerAt = (url: string) => `Redis does not answer at ${url} (REDIS_URL).`;
 
   test("reelq keys says so, and ends with 3", async () => {
-    const told = await keys(["create", "shop"], { env: { REDIS_URL: nowhere } });
-    expect(told).toEqual({ code: 3, stdout: "", stderr: `${message}\n` });
-    const silent = doneHere({ verb: "list" }, await silence());
-    await expect(silent).rejects.toThrow(expect.objectContaining({ exitCode: 3, message }));
+    // A password is nobody's business.
+    const told = await keys(["create", "shop"], { env: { REDIS_URL: nowhere.replace("//", "//me:secret@") } });
+    expect(told).toEqual({ code: 3, stdout: "", stderr: `${noAnswerAt(nowhere)}\n` });
+    const url = await silence();
+    const message = noAnswerAt(url);
+    await expect(doneHere({ verb: "list" }, url)).rejects.toThrow(expect.objectContaining({ exitCode: 3, message }));
   });
 
   test("an API at a public address says so and ends, for it cannot know whether there is a key", async () => {
-    const apis = [nowhere, await silence()].map((url) => anApi({ HOST: "0.0.0.0", REDIS_URL: url }));
-    for (const api of apis) {
+    for (const url of [nowhere, await silence()]) {
+      const api = anApi({ HOST: "0.0.0.0", REDIS_URL: url });
       expect(await api.exited).toBe(3);
       expect(api.output()).toBe(
-        `HOST is "0.0.0.0", which others can reach, and REELQ_API_KEYS names no key, so there must be one in Redis. ${message}\n`,
+        `HOST is "0.0.0.0", which others can reach, and REELQ_API_KEYS names no key, so there must be one in Redis. Redis does not answer at ${url} (REDIS_URL).\n`,
       );
     }
   });

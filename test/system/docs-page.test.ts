@@ -86,6 +86,38 @@ describe.skipIf(browserProgram === undefined)("/docs in a browser", () => {
     expect(complaints.filter((one) => !one.includes("401"))).toEqual([]);
   });
 
+  test("an opened call has short refusals, each code with its own example, and a button to copy its path", async () => {
+    const { page } = await openDocs();
+    expect(await page.locator(".webhooks h2").allTextContents()).toEqual(["Events that are sent"]);
+    expect(await page.getByText("MIT", { exact: true }).isVisible()).toBe(false);
+
+    const create = call(page, "videos-createVideo");
+    await create.locator(".opblock-summary-control").click();
+    const refused = create.locator('.response[data-code="400"]');
+    await refused.locator("select.examples-select-element").selectOption("unknown_field");
+    await refused.getByText("did you mean").waitFor();
+    const codes = await create.locator('.response[data-code^="4"] .highlight-code').allTextContents();
+    expect(codes).toContainEqual(expect.stringContaining('"code": "unauthorized"'));
+    expect(codes).toContainEqual(expect.stringContaining('"code": "idempotency_conflict"'));
+
+    const stream = call(page, "events-streamEvents");
+    await stream.locator(".opblock-summary-control").click();
+    await stream.locator("table.parameters").waitFor();
+    for (const [width, highest] of [
+      [1280, 4_000],
+      [375, 5_600],
+    ] as const) {
+      await page.setViewportSize({ width, height: 900 });
+      const button = create.locator(".opblock-summary .copy-to-clipboard");
+      await expect.poll(async () => (await button.boundingBox())?.width).toBeGreaterThanOrEqual(24);
+      expect((await create.boundingBox())?.height).toBeLessThan(highest);
+      const [needed, given] = await page.evaluate<number[]>(
+        "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('#operations-events-streamEvents .table-container'))",
+      );
+      expect(needed).toBe(given);
+    }
+  });
+
   test("on a phone nothing is wider than the screen, by night it is dark, and nothing runs but what its server sends", async () => {
     const { page, complaints } = await openDocs({ viewport: { width: 390, height: 844 }, colorScheme: "dark" });
     await call(page, "videos-createVideo").locator(".opblock-summary-control").click();

@@ -47,6 +47,7 @@ describe.skipIf(redisServerProgram === undefined)("reelq up", () => {
       /^redis +redis:\/\/127\.0\.0\.1:\d+/m,
       /^upstream +http:.*simulated/m,
       /^board +http/m,
+      /^docs +http:\S+\/docs$/m,
       /^storage +file:/m,
     ])
       expect(app.output()).toMatch(line);
@@ -64,7 +65,16 @@ describe.skipIf(redisServerProgram === undefined)("reelq up", () => {
     expect(file).toHaveLength(video.reelq.file?.bytes ?? 0);
     expect((await reelq(url, "list")).output).toContain(video.id);
 
-    // Beside it, in its folder, commands that look at Redis find what it started.
+    // A second one beside it is told which one is in its way.
+    const second = startApp("cli", { args: ["up"], cwd, env });
+    expect([await second.exited, second.output()]).toEqual([
+      2,
+      `reelq already runs in this folder (pid ${app.pid}, ${url}); stop it first.\n`,
+    ]);
+    const list = startApp("cli", { args: ["list"], cwd });
+    expect([await list.exited, list.output()]).toEqual([0, expect.stringContaining(video.id)]);
+
+    // Beside it, in its folder, commands that look at Redis find what it started, as the client commands did.
     const doctor = startApp("cli", { args: ["doctor"], cwd, env });
     expect([await doctor.exited, doctor.output()]).toEqual([
       0,
@@ -116,6 +126,22 @@ describe.skipIf(redisServerProgram === undefined)("reelq up", () => {
 
     expect(app.output()).toMatch(/UPSTREAM_URL/);
     expect(app.output()).toMatch(/REELQ_CONCURRENCY/);
+    expect(descendantsOf(app.pid)).toEqual([]);
+  });
+
+  test("ends with the part that cannot start, though another would wait for ever", async () => {
+    const cwd = await inFolder();
+    const app = startApp("cli", {
+      args: ["up"],
+      cwd,
+      env: { ...env, HOST: "0.0.0.0", REDIS_URL: "redis://127.0.0.1:1", UPSTREAM_URL: "http://127.0.0.1:9/v1" },
+    });
+    onTestFinished(async () => void (await app.kill("SIGKILL")));
+
+    expect(await app.exited).toBe(3);
+
+    expect(app.output()).toContain("Redis does not answer");
+    expect(app.output()).toContain("The api ended before it was ready (3).");
     expect(descendantsOf(app.pid)).toEqual([]);
   });
 });

@@ -9,6 +9,7 @@ import {
   llmsText,
   openApiDocument,
   operations,
+  type ProblemCode,
   problemCodes,
   problemsOf,
   replySchemas,
@@ -144,16 +145,31 @@ describe("the document", () => {
   });
 });
 
+interface Shown {
+  readonly schema?: {
+    readonly $ref?: string;
+    readonly allOf?: readonly [{ readonly $ref?: string }, RefusalSchema?];
+  };
+  readonly example?: unknown;
+  readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
+}
+
+interface RefusalSchema {
+  readonly properties?: { readonly error?: { readonly properties: { readonly code: { readonly enum: string[] } } } };
+}
+
 describe("the examples", () => {
   const bodies = Object.entries(openApiDocument().components["schemas"] ?? {}).flatMap(([name, schema]) =>
     ((schema as { examples?: readonly unknown[] }).examples ?? []).map((example) => [name, example] as const),
   );
   const inPlace = parts.flatMap(({ value }) => {
-    const { schema, example } = value as { schema?: { $ref?: string; allOf?: { $ref?: string }[] }; example?: unknown };
+    const { schema, example, examples } = value as Shown;
     const reference = schema?.$ref ?? schema?.allOf?.[0]?.$ref;
-    return example === undefined || reference === undefined
-      ? []
-      : [[reference.split("/").at(-1) ?? "", example] as const];
+    const shown = [
+      ...(example === undefined ? [] : [example]),
+      ...Object.values(examples ?? {}).map((one) => one.value),
+    ];
+    return reference === undefined ? [] : shown.map((one) => [reference.split("/").at(-1) ?? "", one] as const);
   });
 
   test("there is one of every body but of those that are a part of another, and of a form with a file", () => {
@@ -167,11 +183,55 @@ describe("the examples", () => {
     expect(schemas[name as SchemaName].parse(example)).toMatchObject(example as object);
   });
 
+  test("each code of a refusal has its own, with the type that goes with it", () => {
+    const refusals = parts.flatMap(({ value }) => {
+      const { schema, example, examples } = value as Shown;
+      const codes = schema?.allOf?.[1]?.properties?.error?.properties.code.enum;
+      return codes ? [{ codes, shown: examples ? Object.values(examples).map((one) => one.value) : [example] }] : [];
+    });
+    expect(refusals.length).toBeGreaterThan(50);
+    for (const { codes, shown } of refusals)
+      expect(shown).toMatchObject(codes.map((code) => ({ error: { code, type: typeOf(code as ProblemCode) } })));
+  });
+
   test.each(Object.keys(eventTypes))("the example of %s tells of it", (type) => {
     const call = openApiDocument().webhooks[type] as {
       post: { requestBody: { content: { "application/json": { example: { type: string; data: object } } } } };
     };
     expect(call.post.requestBody.content["application/json"].example).toMatchObject({ type });
+  });
+});
+
+const typeOf = (code: ProblemCode): string => {
+  if (code === "unauthorized") return "authentication_error";
+  if (code === "rate_limited") return "rate_limit_error";
+  return problemCodes[code] < 500 ? "invalid_request_error" : "server_error";
+};
+
+describe("the words", () => {
+  test("promise no more than the README: what is in doubt may be paid for twice, where the operator chose so", () => {
+    for (const text of [llmsText(), JSON.stringify(openApiDocument())]) {
+      expect(text).not.toMatch(/pays? twice|paid for (?:twice|once)/);
+      expect(text).toContain("POST is never repeated blindly");
+      expect(text).toContain("in your own bucket or folder");
+    }
+  });
+
+  test("say what the official SDK's types allow for seconds, wherever they are sent", () => {
+    const { VideoCreate, VideoCreateForm } = openApiDocument().components["schemas"] as Record<
+      "VideoCreate" | "VideoCreateForm",
+      { properties: { seconds: { description: string } } }
+    >;
+    for (const { properties } of [VideoCreate, VideoCreateForm])
+      expect(properties.seconds.description).toContain("'4' | '8' | '12'");
+  });
+
+  test("name the header that an event is resumed from before its parameter, which names it", () => {
+    for (const path of ["/v1/events", "/v1/videos/{id}/events"]) {
+      const call = openApiDocument().paths[path]?.["get"] as { parameters: readonly { $ref: string }[] } | undefined;
+      const names = call?.parameters.map(({ $ref }) => $ref.split("/").at(-1)).filter((name) => name !== "VideoId");
+      expect(names).toEqual(["LastEventId", "LastEventIdQuery", "EventTypes"]);
+    }
   });
 });
 

@@ -58,7 +58,7 @@ noscript { display: block; padding: 2rem }
 .swagger-ui .opblock .opblock-summary .view-line-link.copy-to-clipboard { flex: none }
 .swagger-ui .opblock.is-open .opblock-summary .view-line-link.copy-to-clipboard { width: 26px; margin-inline: 4px }
 .swagger-ui .highlight-code > .microlight code { word-break: normal; overflow-wrap: anywhere }
-.swagger-ui .renderedMarkdown p { word-break: normal; overflow-wrap: break-word }
+.swagger-ui .renderedMarkdown p { word-break: normal; overflow-wrap: anywhere }
 /* A refusal has one media type, one schema and no header that its description does not name. */
 .swagger-ui .response:is([data-code^="4"], [data-code^="5"]) :is(.response-control-media-type, .tab, .headers-wrapper) { display: none }
 .swagger-ui .response:is([data-code^="4"], [data-code^="5"]) .renderedMarkdown p { margin: 0 0 .25rem }
@@ -67,5 +67,12 @@ noscript { display: block; padding: 2rem }
   .swagger-ui .opblock-tag small { flex: 1 0 100%; order: 1; padding: 0 }
   .swagger-ui .opblock-tag .expand-operation { margin-left: auto }
   .swagger-ui .opblock .opblock-summary-path { max-width: none; word-break: break-word }
+  .swagger-ui :is(table.parameters, table.responses-table, table.headers) thead { display: none }
+  .swagger-ui :is(table.parameters, table.responses-table, table.headers),
+  .swagger-ui :is(table.parameters, table.responses-table, table.headers) > tbody,
+  .swagger-ui :is(table.parameters, table.responses-table, table.headers) > tbody > tr,
+  .swagger-ui :is(table.parameters, table.responses-table, table.headers) > tbody > tr > td:not(.response-col_links) { display: block; width: auto; max-width: none; min-width: 0; padding-inline: 0 }
+  .swagger-ui table.headers td.header-col { padding-block: 0 }
+  .swagger-ui table.headers td.header-col:last-child { padding-bottom: .75rem }
 }
 `;

@@ -1,4 +1,4 @@
-import { ProblemError } from "@reelq/contract";
+import { problem, ProblemError } from "@reelq/contract";
 import {
   type ApiKeyRecord,
   type ApiKeys,
@@ -103,7 +103,7 @@ export async function runKeys(command: KeysCommand, { redisUrl, prefix }: KeysPl
   try {
     await carryOut(command, openApiKeys(engine), outputs);
   } catch (error) {
-    throw error instanceof ProblemError ? error : new NoAnswerError("", error);
+    throw error instanceof ProblemError ? error : new NoAnswerError("", error, redisUrl);
   }
   await engine.close();
 }
@@ -113,11 +113,11 @@ async function carryOut(command: KeysCommand, apiKeys: ApiKeys, { say, remark }:
   const sayJson = (value: object): void => say(`${JSON.stringify(value, null, 2)}\n`);
   switch (verb) {
     case "create": {
+      const isFirst = !(await apiKeys.any());
       const { record, key } = await apiKeys.create(command);
       if (asJson) return sayJson({ ...keyBody(record), key });
       say(`${key}\n`);
-      const sees = record.isAdmin ? "An admin's, which sees every project; its own is" : "It belongs to the project";
-      return remark(`${sees} ${record.project}. It is kept as a hash only, and cannot be shown again.\n`);
+      return remark(remarksOn(record, isFirst));
     }
     case "list": {
       const records = await apiKeys.list();
@@ -125,10 +125,31 @@ async function carryOut(command: KeysCommand, apiKeys: ApiKeys, { say, remark }:
       return say(records.length === 0 ? "There are no API keys in Redis.\n" : tableOf(records));
     }
     case "revoke": {
-      const record = await apiKeys.revoke(name);
+      const record = await revoke(apiKeys, name);
       if (asJson) return sayJson(keyBody(record));
       return say(`${record.name} (${record.id}) opens nothing any more.\n`);
     }
+  }
+}
+
+function remarksOn({ name, project, isAdmin }: ApiKeyRecord, isFirst: boolean): string {
+  const sees = isAdmin
+    ? `${name} is an admin's key, which sees every project; its own is ${project}.`
+    : `${name} is a key of the project ${project}.`;
+  return `${sees} It is kept as a hash only, and cannot be shown again.\n${isFirst ? howToUse : ""}`;
+}
+
+const howToUse = `It is the first one: from now on every call needs a key.
+  for these commands   export REELQ_API_KEY=...
+  elsewhere            the header Authorization: Bearer ...
+`;
+
+async function revoke(apiKeys: ApiKeys, which: string): Promise<ApiKeyRecord> {
+  try {
+    return await apiKeys.revoke(which);
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.code !== "not_found") throw error;
+    throw problem("not_found", `${error.message} \`reelq keys list\` shows them all.`);
   }
 }
 
@@ -175,16 +196,21 @@ export class NoAnswerError extends Error {
   /** What the process ends with. */
   readonly exitCode = 3;
 
-  /** @param need a sentence: what for it was asked */
-  constructor(need: string, cause: unknown) {
-    super([need, whyOf(cause)].filter((text) => text !== "").join(" "), { cause });
+  /**
+   * @param need a sentence: what for it was asked
+   * @param redisUrl which was asked
+   */
+  constructor(need: string, cause: unknown, redisUrl: string) {
+    super([need, whyOf(cause, redisUrl)].filter((text) => text !== "").join(" "), { cause });
     this.name = "NoAnswerError";
   }
 }
 
-function whyOf(cause: unknown): string {
+function whyOf(cause: unknown, redisUrl: string): string {
   const { name, message } = cause as Error;
   const isSilent = name === "MaxRetriesPerRequestError" || /timed out|Connection is closed/.test(message);
   if (!isSilent) return `Redis at REDIS_URL answers: ${message}`;
-  return "Redis does not answer at REDIS_URL (redis://127.0.0.1:6379 where it is not set).";
+  // No more of the URL: there may be a password in it.
+  const { protocol, host } = new URL(redisUrl);
+  return `Redis does not answer at ${protocol}//${host} (REDIS_URL).`;
 }

@@ -59,7 +59,8 @@ async function main(): Promise<void> {
   const engine = openEngine({ redisUrl: env.redisUrl, fleet: env.fleet, storage, patient: false, prefix });
   shutdown.onShutdown("engine", () => engine.close());
   const apiKeys = openApiKeys(engine);
-  const hasKeys = env.apiKeys.length > 0 || isLoopback(env.host) || (await hasStoredKey(apiKeys, env.host));
+  const hasKeys =
+    env.apiKeys.length > 0 || isLoopback(env.host) || (await hasStoredKey(apiKeys, env.host, env.redisUrl));
   const isUnguarded = refusePublicWithoutKeys(env.host, hasKeys);
   if (isUnguarded !== undefined) throw new SettingsError("the settings", [isUnguarded]);
   engine.facts.on("hiccup", ({ where, error }) => log.warn({ where, err: error }, "will be tried again"));
@@ -88,12 +89,12 @@ async function main(): Promise<void> {
   process.send?.({ ready: true, url: api.url });
 }
 
-async function hasStoredKey(apiKeys: ApiKeys, host: string): Promise<boolean> {
+async function hasStoredKey(apiKeys: ApiKeys, host: string, redisUrl: string): Promise<boolean> {
   try {
     return await apiKeys.any();
   } catch (error) {
     const need = `HOST is "${host}", which others can reach, and REELQ_API_KEYS names no key, so there must be one in Redis.`;
-    throw new NoAnswerError(need, error);
+    throw new NoAnswerError(need, error, redisUrl);
   }
 }
 

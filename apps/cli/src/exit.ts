@@ -1,4 +1,4 @@
-import { RedisServerError, SettingsError } from "@reelq/service";
+import { type Environment, RedisServerError, SettingsError } from "@reelq/service";
 import { BadHandleError, ReelqError, UnreachableError } from "@reelq/sdk";
 import { CommanderError } from "commander";
 
@@ -19,13 +19,13 @@ export class CommandFailure extends Error {
 export const wrongUsage = (message: string): CommandFailure => new CommandFailure(exitCodes.wrongUsage, message);
 
 /** Turns whatever ended a command into plain words and its exit code. */
-export function endWith(error: unknown): void {
-  const { exitCode, message } = explain(error);
+export function endWith(error: unknown, env: Environment = {}): void {
+  const { exitCode, message } = explain(error, env);
   if (message !== "") process.stderr.write(`${message}\n`);
   process.exitCode = exitCode;
 }
 
-function explain(error: unknown): { exitCode: number; message: string } {
+function explain(error: unknown, env: Environment): { exitCode: number; message: string } {
   // Commander has written its own message already; asking for help is no mistake.
   if (error instanceof CommanderError)
     return { exitCode: error.exitCode === 0 ? exitCodes.done : exitCodes.wrongUsage, message: "" };
@@ -38,12 +38,18 @@ function explain(error: unknown): { exitCode: number; message: string } {
     };
   }
   if (error instanceof BadHandleError) return { exitCode: exitCodes.wrongUsage, message: error.message };
+  if (error instanceof ReelqError && error.code === "unauthorized")
+    return { exitCode: exitCodes.wrongUsage, message: env["REELQ_API_KEY"] ? unknownKey : noKey };
   if (error instanceof ReelqError) return { exitCode: codeOf(error), message: inOptions(error) };
   return {
     exitCode: exitCodes.workFailed,
     message: error instanceof Error ? (error.stack ?? error.message) : String(error),
   };
 }
+
+const noKey = "An API key is needed: set REELQ_API_KEY. `reelq keys create NAME` makes one.";
+const unknownKey =
+  "The API does not know the key in REELQ_API_KEY, or it was revoked: set REELQ_API_KEY to another one. `reelq keys list` shows which there are.";
 
 /** The API says what to add to the call in JSON; here that is an option. */
 const inOptions = ({ message }: ReelqError): string => message.replaceAll(/\{"(insist|abandon)": true\}/g, "--$1");

@@ -10,5 +10,5 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 try {
   await openProgram(process.env).parseAsync(process.argv);
 } catch (error) {
-  endWith(error);
+  endWith(error, process.env);
 }

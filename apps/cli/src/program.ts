@@ -14,6 +14,7 @@ import { addShow } from "./commands/show.ts";
 import { addUp } from "./commands/up.ts";
 import { addWait } from "./commands/wait.ts";
 import { readClientEnvironment } from "./env.ts";
+import { besideApi } from "./running.ts";
 
 /** The `reelq` command with all that is below it. */
 export function openProgram(env: Environment): Command {
@@ -24,7 +25,7 @@ export function openProgram(env: Environment): Command {
     .showSuggestionAfterError()
     .addHelpText("after", teaching);
   const client = () => {
-    const { reelqUrl, reelqApiKey } = readClientEnvironment(env);
+    const { reelqUrl, reelqApiKey } = readClientEnvironment(besideApi(env));
     // A person waits for the answer: better told soon that nobody is there.
     return openReelq({ url: reelqUrl, key: reelqApiKey, tries: 3 });
   };
@@ -53,4 +54,5 @@ First steps:
   reelq list --status in_progress                  what is going on
 
 Exit codes: 0 done, 1 the work failed, 2 wrong usage or settings, 3 nothing answered.
-The client commands find the API at REELQ_URL (http://127.0.0.1:8787) and show it REELQ_API_KEY.`;
+The client commands find the API at REELQ_URL; without it at what reelq up runs in this folder, else at
+http://127.0.0.1:8787. They show it REELQ_API_KEY.`;

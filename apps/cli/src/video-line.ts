@@ -1,9 +1,21 @@
 import type { VideoBody } from "@reelq/contract";
 import { shorten } from "./terminal.ts";
 
+/** A prompt is shown up to so many characters. */
+const longestPrompt = 48;
+
 /** One line about a video: its status, and what a person would want to know about it. */
-export function videoLine(video: VideoBody, promptWidth = 48): string {
-  return `${video.id}  ${statusOf(video).padEnd(11)}  ${shorten(video.prompt, promptWidth)}${detailOf(video)}`;
+export const videoLine = (video: VideoBody): string => videoLines([video])[0] ?? "";
+
+/** A line about each, in columns. */
+export function videoLines(videos: readonly VideoBody[]): string[] {
+  const prompts = videos.map(({ prompt }) => shorten(prompt, longestPrompt));
+  const width = Math.max(...prompts.map((prompt) => [...prompt].length));
+  return videos.map((video, index) => {
+    const prompt = prompts[index] ?? "";
+    const gap = " ".repeat(width - [...prompt].length);
+    return `${video.id}  ${statusOf(video).padEnd(11)}  ${prompt}${gap}${detailOf(video)}`.trimEnd();
+  });
 }
 
 export const statusOf = (video: VideoBody): string => video.reelq.status;

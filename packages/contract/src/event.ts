@@ -77,7 +77,11 @@ export type LedgerEvent = VideoEvent | SubjectEvent;
 /** An event as producers are told it, over SSE and by webhooks. */
 export const eventBodySchema = z
   .strictObject({
-    id: z.string().describe("`evt_` and the stream's id: the same however often and wherever it is told. The state that a video's own stream begins with is no event: its id is `state_`, the video's id and its version."),
+    id: z
+      .string()
+      .describe(
+        "`evt_` and the stream's id: the same however often and wherever it is told. The state that a video's own stream begins with is no event: its id is `state_`, the video's id and its version.",
+      ),
     object: z.literal("event"),
     type: z.enum(Object.keys(eventTypes) as [EventType, ...EventType[]]),
     created_at: unixTimeSchema,

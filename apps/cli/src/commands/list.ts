@@ -1,7 +1,7 @@
 import type { Reelq } from "@reelq/sdk";
 import type { Command } from "commander";
 import { standardOutput } from "../terminal.ts";
-import { videoLine } from "../video-line.ts";
+import { videoLines } from "../video-line.ts";
 
 interface ListOptions {
   readonly status?: string;
@@ -35,7 +35,7 @@ Examples:
         return;
       }
       if (page.data.length === 0) standardOutput.write("There are no such videos.\n");
-      for (const video of page.data) standardOutput.write(`${videoLine(video)}\n`);
+      for (const line of videoLines(page.data)) standardOutput.write(`${line}\n`);
       if (page.has_more) standardOutput.write(`There are more: add --after ${page.last_id}\n`);
     });
 }

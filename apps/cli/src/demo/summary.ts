@@ -19,13 +19,16 @@ export async function summarize(
 ): Promise<Summary> {
   const [struck, tasks] = await Promise.all([countFaults(simulator), countTasks(simulator)]);
   const stored = videos.filter(({ reelq }) => reelq.status === "stored" && reelq.file?.differences.length === 0).length;
-  const head = ["id", "prompt", "model", "seconds", "size", "status", "time", "bytes", "file"];
+  const head = ["id", "prompt", "model", "seconds", "size", "status", "time", "bytes"];
   const rows = videos.map((video, index) => row(lines[index]?.id ?? "", video));
   const survived = faults.map(
     ({ said, survived: how }, index) => `  ${String(struck[index] ?? 0).padStart(2)} × ${said}: ${how}`,
   );
   const troubled = videos.flatMap((video, index) =>
     setbacksText(video) ? [`  ${lines[index]?.id}: ${setbacksText(video)}`] : [],
+  );
+  const files = videos.flatMap((video, index) =>
+    video.reelq.file ? [`  ${lines[index]?.id}: stored as .reelq/videos/${video.reelq.file.key}`] : [],
   );
   const text = [
     table(head, rows, new Set(["seconds", "time", "bytes"])),
@@ -36,8 +39,10 @@ export async function summarize(
     "By video:",
     ...troubled,
     "",
+    "Files, with a .json beside each that says how it came about:",
+    ...files,
+    "",
     `${stored} of ${videos.length} stored and verified in ${secondsText(tookMs)}; ${tasks} tasks at the upstream, ${Math.max(0, tasks - videos.length)} paid for twice.`,
-    "The files are in .reelq/videos; beside each lies a .json that says how it came about.",
   ].join("\n");
   return { ok: stored === videos.length && tasks === videos.length, text };
 }
@@ -53,6 +58,5 @@ function row(line: string, video: VideoBody): string[] {
     statusOf(video),
     secondsText(Date.parse(updated_at) - video.created_at * 1000),
     file ? bytesText(file.bytes) : "",
-    file ? `.reelq/videos/${file.key}` : "",
   ];
 }

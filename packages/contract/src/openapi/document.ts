@@ -40,7 +40,7 @@ export function openApiDocument(): OpenApiDocument {
       version: "1.0.0",
       summary: "A dependable queue in front of a paid, slow, forgetful video API.",
       description:
-        "Hand it prompts, get verified files in your own bucket or folder. Accepted is durable, and a POST is never repeated blindly: one whose reply was lost is settled by what the upstream lists, or waits for a person, unless the operator chose `REELQ_IN_DOUBT=resubmit`.\n\nThe calls have the shape of OpenAI's Videos API: an unmodified OpenAI SDK with another base URL works. What that shape has no place for is in the `reelq` object. Replies may have more fields one day; bodies with fields that nobody knows are refused.\n\nThe short of it is in [llms.txt](/llms.txt).",
+        "Hand it prompts, get verified files in your own bucket or folder. Accepted is durable, and a POST is never repeated blindly: one whose reply was lost is settled by what the upstream lists, or waits for a person, unless the operator chose `REELQ_IN_DOUBT=resubmit`.\n\nThe calls have the shape of OpenAI's Videos API: an unmodified OpenAI SDK with another base URL works. What that shape has no place for is in the `reelq` object. Replies may have more fields one day; bodies with fields that nobody knows are refused. Every reply has an `X-Request-Id`, which names the call in the log.\n\nThe short of it is in [llms.txt](/llms.txt).",
       license: { name: "MIT", identifier: "MIT" },
     },
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),

@@ -8,11 +8,8 @@ type Sayings = Partial<Readonly<Record<ProblemCode, Said>>>;
 const usual: Readonly<Record<ProblemCode, Said>> = {
   invalid_value: ['limit "0" must be a whole number from 1 to 100.', "limit"],
   missing_value: ["prompt is required: say what the video shows.", "prompt"],
-  unknown_field: ['Unknown field "promt"; did you mean "prompt"?', "promt"],
-  unknown_model: [
-    'model "sora-3" is not known; allowed: sora-2, sora-2-pro, veo-3.1. Did you mean "sora-2"?',
-    "model",
-  ],
+  unknown_field: ['Unknown field "modl"; did you mean "model"?', "modl"],
+  unknown_model: ['model "sora-3" is not known; allowed: sora-2, sora-2-pro, veo-3.1. Did you mean "sora-2"?', "model"],
   invalid_storyboard: [
     "prompt: Shot 1: the shots add up to 99 s, longer than the clip's 15 s; shorten this shot or ask for more seconds.",
     "prompt",
@@ -35,15 +32,9 @@ const usual: Readonly<Record<ProblemCode, Said>> = {
   not_ready: ["video_01a2 is rendering; its file can be had once it is completed.", "id"],
   timeout: ["Less than 16 KiB of the body came in 20 seconds."],
   body_too_large: ["The body has more than 16384 bytes."],
-  unsupported_media_type: [
-    'Content-Type "text/plain" is not understood; it must be application/json.',
-    "Content-Type",
-  ],
+  unsupported_media_type: ['Content-Type "text/plain" is not understood; it must be application/json.', "Content-Type"],
   range_not_satisfiable: ["The range bytes=9999- is outside the file's 34 bytes.", "Range"],
-  variant_unavailable: [
-    "video_01a2 has no thumbnail: the upstream offered none when its video was stored.",
-    "variant",
-  ],
+  variant_unavailable: ["video_01a2 has no thumbnail: the upstream offered none when its video was stored.", "variant"],
   internal: ["Something went wrong here; the fault has been logged."],
   unavailable: [
     "The ledger cannot be reached at this moment. Try again in a few seconds; with an Idempotency-Key, a call that took effect after all is not done twice.",
@@ -52,7 +43,9 @@ const usual: Readonly<Record<ProblemCode, Said>> = {
 
 const ofTag: Partial<Readonly<Record<Operation["tag"], Sayings>>> = {
   files: { not_found: ['There is no file "file_01a2".', "file_id"] },
-  events: { invalid_value: ['Last-Event-ID "yesterday" is not an event\'s id, like 1732000000000-0.', "Last-Event-ID"] },
+  events: {
+    invalid_value: ['Last-Event-ID "yesterday" is not an event\'s id, like 1732000000000-0.', "Last-Event-ID"],
+  },
   webhooks: {
     not_found: ['There is no webhook endpoint "we_01a2".', "id"],
     conflict: ['we_01a2 is disabled; enable it first, with {"enabled": true}.', "id"],
@@ -97,9 +90,13 @@ const ofCall: Readonly<Record<string, Sayings>> = {
       'There is no video "video_01a2" to remix: name a stored video by its id, or by the upstream\'s id of its task.',
       "id",
     ],
+    unknown_field: ['Unknown field "model"; known fields: prompt, reelq.', "model"],
     not_ready: ["video_01a2 is queued; only a stored video can be remixed.", "id"],
     invalid_value: ["Idempotency-Key must be 1 to 255 printable ASCII characters without spaces.", "Idempotency-Key"],
-    conflict: ["video_01a2 has no task at its upstream that could be remixed.", "id"],
+    conflict: [
+      "video_01a2 was rendered at main, which cannot remix (capabilities in REELQ_CONFIG); create a new video instead.",
+      "id",
+    ],
   },
   cancelVideo: {
     conflict: [
@@ -133,6 +130,7 @@ const ofCall: Readonly<Record<string, Sayings>> = {
     body_too_large: ["file has more than 209715200 bytes.", "file"],
   },
   createWebhookEndpoint: {
+    conflict: ['The project "studio" has 100 webhook endpoints, and no project may have more; delete one first.'],
     invalid_value: [
       "url: 127.0.0.1 is not a public address; use one that is, or let the operator allow it with REELQ_ALLOW_ADDRESSES.",
       "url",
