@@ -40,7 +40,8 @@ async function dial(of: TestApi): Promise<Socket> {
 async function heard(socket: Socket): Promise<string> {
   let text = "";
   socket.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-  await once(socket, "close");
+  // A reset is an end as well; `once` would take it for a failure.
+  await new Promise((resolve) => socket.on("close", resolve));
   return text;
 }
 
@@ -97,7 +98,7 @@ describe("who does not send what it began to send", () => {
 });
 
 describe("a refusal that comes before the body was read", () => {
-  const large = Buffer.alloc(10 * 1024 * 1024, 1);
+  const large = Buffer.alloc(6 * 1024 * 1024, 1);
   const form = (bytes: Uint8Array<ArrayBuffer>): FormData => {
     const body = new FormData();
     body.append("prompt", "x");
@@ -123,12 +124,12 @@ describe("a refusal that comes before the body was read", () => {
     ],
     [
       "of a file that is too long",
-      () => fetch(`${api.url}/v1/videos`, { method: "POST", body: form(Buffer.alloc(60 * 1024 * 1024)) }),
+      () => fetch(`${api.url}/v1/videos`, { method: "POST", body: form(Buffer.alloc(32 * 1024 * 1024)) }),
       413,
     ],
     ["of a path that is nowhere", () => fetch(`${api.url}/v1/nowhere`, { method: "POST", body: form(large) }), 404],
   ])("%s is heard by who is still sending", async (_what, send, status) => {
-    for (let times = 0; times < 3; times += 1) expect((await send()).status).toBe(status);
+    for (let times = 0; times < 2; times += 1) expect((await send()).status).toBe(status);
   });
 });
 
@@ -166,7 +167,8 @@ describe("what is too much", () => {
     socket.write(
       "POST /v1/videos HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n",
     );
-    expect(await heard(socket)).toMatch(/^HTTP\/1\.1 413 [^]*body_too_large/);
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 413 [^]*body_too_large/);
   });
 
   test("a JSON of a thousand levels is refused, one of a million too", async () => {
