@@ -1,6 +1,7 @@
 import { problem, type Problem, ProblemError, type Video, type VideoId } from "@reelq/contract";
 import type { z } from "zod";
 import { defaultProject } from "./api-keys.ts";
+import type { Ask, Repeatable } from "./ask.ts";
 import type { Caller } from "./caller.ts";
 import { openEngine } from "./engine.ts";
 import { openFleet } from "./fleet.ts";
@@ -8,7 +9,7 @@ import type { fleetSchema } from "./fleet-config.ts";
 import { readFleetNotice } from "./fleet-notice.ts";
 import { defaultPrefix, keysFor } from "./keys.ts";
 import type { ListOptions, VideoPage } from "./ledger.ts";
-import { type Accepted, type Ask, producerOn, type Repeatable } from "./producer.ts";
+import { type Accepted, producerOn } from "./producer.ts";
 import { connect } from "./redis.ts";
 import { RefusedItemsError } from "./refused-items-error.ts";
 import { noStorage } from "./storage/no-storage.ts";

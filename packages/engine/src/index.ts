@@ -36,15 +36,8 @@ export { type Breaker, type LaneState } from "./lane-state.ts";
 export { laneName, type LaneLimits } from "./lane.ts";
 export { type Ledger, openLedger, type RequestMemory } from "./ledger.ts";
 export { defaultPrefix, keysFor, prefixOption } from "./keys.ts";
-export {
-  type Accepted,
-  type Ask,
-  type Outside,
-  type Producer,
-  producerOn,
-  type ReferenceGiven,
-  type Repeatable,
-} from "./producer.ts";
+export type { Ask, ReferenceGiven, Repeatable } from "./ask.ts";
+export { type Accepted, type Outside, type Producer, producerOn } from "./producer.ts";
 export { RefusedItemsError } from "./refused-items-error.ts";
 export { metricsText } from "./metrics.ts";
 export { openPerson, type Person, type Resolution } from "./person.ts";

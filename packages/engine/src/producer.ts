@@ -1,9 +1,5 @@
-import { createHash } from "node:crypto";
 import {
-  type CreateOptions,
   isVideoId,
-  judgeCreate,
-  judgeIdempotencyKey,
   judgeOptions,
   judgeRemix,
   type Lane,
@@ -18,34 +14,16 @@ import {
   type VideoIn,
   type VideoRequest,
 } from "@reelq/contract";
+import { type Ask, type Judged, judgeAsk, type ReferenceGiven, type Repeatable } from "./ask.ts";
 import type { Caller } from "./caller.ts";
 import type { Engine } from "./engine.ts";
-import { type Asked, differingFields, fingerprintOf } from "./fingerprint.ts";
 import type { Draft, ListOptions, RequestMemory, VideoPage } from "./ledger.ts";
 import { judgeFit, judgeReference, keepReference } from "./reference.ts";
 import { type RemovedVideo, removeVideo } from "./removal.ts";
+import { conflictOf, memoryOf } from "./request-memory.ts";
 import { openRouter } from "./route.ts";
 import { openUploads } from "./uploads.ts";
 import { RefusedItemsError } from "./refused-items-error.ts";
-
-/** How a call may be known again should it be repeated. */
-export interface Repeatable {
-  readonly idempotencyKey?: string | undefined;
-  /** Without a key: whether a client that counts its tries says that this is not its first. Undefined: it counts none. */
-  readonly isRepeat?: boolean | undefined;
-}
-
-/** What `input_reference` brought. */
-export type ReferenceGiven =
-  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
-  | { readonly kind: "url"; readonly url: string }
-  /** The id of a file that was uploaded before. */
-  | { readonly kind: "file"; readonly id: string };
-
-export interface Ask {
-  readonly fields: Readonly<Record<string, unknown>>;
-  readonly reference?: ReferenceGiven | undefined;
-}
 
 export interface Accepted {
   readonly video: Video;
@@ -102,41 +80,11 @@ const nothingOutside: Outside = {
   },
 };
 
-/** A request that is whole and valid, but for the bytes of its image. */
-interface Judged {
-  readonly request: VideoRequest;
-  readonly options: CreateOptions;
-  readonly reference?: ReferenceGiven | undefined;
-  /** The account that it must go to. */
-  readonly upstream?: string;
-}
-
 export function producerOn(engine: Engine, outside: Outside = nothingOutside): Producer {
   const { ledger, fleet, storage, clock } = engine;
   const uploads = openUploads(engine);
+  const judge = (ask: Ask): Judged => judgeAsk(ask, fleet.catalogue, outside.judgeWebhookUrl);
   const router = openRouter(fleet, (lanes) => ledger.laneStates(lanes));
-
-  function judge({ fields, reference }: Ask): Judged {
-    const { reelq, ...asked } = fields;
-    const problems: Problem[] = [];
-    const attempt = <Value>(judging: () => Value): Value | undefined => {
-      try {
-        return judging();
-      } catch (error) {
-        if (!(error instanceof ProblemError)) throw error;
-        problems.push(...error.problems);
-        return undefined;
-      }
-    };
-    const request = attempt(() => judgeCreate(asked, fleet.catalogue));
-    const options = attempt(() => {
-      const judged = judgeOptions(reelq);
-      if (judged.webhookUrl !== undefined) outside.judgeWebhookUrl(judged.webhookUrl);
-      return judged;
-    });
-    if (request && options && problems.length === 0) return { request, options, reference };
-    throw new ProblemError(problems as [Problem, ...Problem[]]);
-  }
 
   /** The whole request, its image read and kept. */
   async function complete({ request, reference }: Judged, caller: Caller): Promise<VideoRequest> {
@@ -370,42 +318,3 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
     remove: async (id, caller) => removeVideo(await read(id, caller), engine),
   };
 }
-
-function memoryOf(judged: Judged, caller: Caller, again: Repeatable): RequestMemory | undefined {
-  const { idempotencyKey: key, isRepeat } = again;
-  if (key !== undefined) judgeIdempotencyKey(key);
-  if (key === undefined && isRepeat === undefined) return undefined;
-  return {
-    apiKey: caller.key,
-    fingerprint: fingerprintOf(askedOf(judged)),
-    way: key === undefined ? { kind: "itself", isRepeat: isRepeat === true } : { kind: "key", key },
-  };
-}
-
-const askedOf = ({ request, options, reference }: Judged): Asked => ({
-  prompt: request.prompt,
-  model: request.model,
-  seconds: request.seconds,
-  size: request.size,
-  input_reference: reference && sayReference(reference),
-  remix_of: request.remixOf?.video,
-  webhook_url: options.webhookUrl,
-});
-
-function sayReference(reference: ReferenceGiven): string {
-  switch (reference.kind) {
-    case "bytes":
-      return `bytes:${createHash("sha256").update(reference.bytes).digest("hex")}`;
-    case "url":
-      return `url:${reference.url}`;
-    case "file":
-      return `file:${reference.id}`;
-  }
-}
-
-const conflictOf = (id: VideoId, first: string, second: string): ProblemError =>
-  problem(
-    "idempotency_conflict",
-    `The Idempotency-Key was used for ${id} with another request; these differ: ${differingFields(first, second).join(", ")}. Use a new key.`,
-    "Idempotency-Key",
-  );
