@@ -1,6 +1,6 @@
 import { problem } from "@reelq/contract";
 import type { Request } from "express";
-import { hasBody, readJsonObject, refuseOtherTypes } from "./whole-body.ts";
+import { readJsonCommand } from "./whole-body.ts";
 
 const maxCommandBytes = 16 * 1024;
 
@@ -17,8 +17,7 @@ export async function readCommand<const Shape extends Readonly<Record<string, ke
   request: Request,
   shape: Shape,
 ): Promise<{ [Name in keyof Shape]?: FieldTypes[Shape[Name]] }> {
-  if (hasBody(request)) refuseOtherTypes(request, ["application/json"]);
-  const body = await readJsonObject(request, maxCommandBytes);
+  const body = await readJsonCommand(request, maxCommandBytes);
   for (const [name, value] of Object.entries(body)) {
     const type = Object.hasOwn(shape, name) ? shape[name] : undefined;
     if (type === undefined)

@@ -21,15 +21,20 @@ export function openOutside(web: Web, allow: readonly string[]): Outside {
       }
     },
 
-    judgeWebhookUrl(url) {
-      try {
-        judgeUrl(url, allow);
-      } catch (error) {
-        throw asProblem(error, "reelq.webhook_url");
-      }
-    },
+    judgeWebhookUrl: judgeAddresses(allow, "reelq.webhook_url"),
   };
 }
+
+/** Refuses addresses that nothing can be sent to. @param param the field to name in a problem */
+export const judgeAddresses =
+  (allow: readonly string[], param: string) =>
+  (url: string): void => {
+    try {
+      judgeUrl(url, allow);
+    } catch (error) {
+      throw asProblem(error, param);
+    }
+  };
 
 /** What is wrong with an address is for its caller to mend, and so is one that does not answer. */
 function asProblem(error: unknown, param: string): unknown {

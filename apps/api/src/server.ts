@@ -22,6 +22,7 @@ import { openDoors } from "./caller.ts";
 import { type EventListening, openEventListening } from "./event-listening.ts";
 import { type FailedRequest, replyWithProblem, unknownRoute } from "./problem-reply.ts";
 import { refuseDuringOutage } from "./outage.ts";
+import { judgeAddresses } from "./outside.ts";
 import { limitRate } from "./rate-headers.ts";
 import { refuseOtherSites } from "./same-site.ts";
 import { openSessions } from "./session.ts";
@@ -34,7 +35,7 @@ import { type HealthCheck, healthRouter } from "./routes/health.ts";
 import { loginRouter } from "./routes/login.ts";
 import { metricsRouter } from "./routes/metrics.ts";
 import { videosRouter } from "./routes/videos.ts";
-import { endpointUrlJudge, webhookEndpointsRouter } from "./routes/webhook-endpoints.ts";
+import { webhookEndpointsRouter } from "./routes/webhook-endpoints.ts";
 
 export interface ApiOptions {
   readonly engine: Engine;
@@ -142,7 +143,7 @@ function openApp(options: ApiOptions, listening: EventListening, pulse: Pulse, b
   app.use("/v1/events", eventsRouter(listening));
   app.use(
     "/v1/webhook_endpoints",
-    webhookEndpointsRouter(openWebhooks(engine, endpointUrlJudge(options.allowAddresses ?? []))),
+    webhookEndpointsRouter(openWebhooks(engine, judgeAddresses(options.allowAddresses ?? [], "url"))),
   );
   app.get("/", (_request, response) => {
     response.redirect(302, "/board");

@@ -19,6 +19,12 @@ export async function readJsonObject(request: Request, maxBytes: number): Promis
   return value as Record<string, unknown>;
 }
 
+/** The same of a command, which may come without any body; one that comes must say what it is. */
+export async function readJsonCommand(request: Request, maxBytes: number): Promise<Record<string, unknown>> {
+  if (hasBody(request)) refuseOtherTypes(request, ["application/json"]);
+  return readJsonObject(request, maxBytes);
+}
+
 const maxFormBytes = 8 * 1024;
 
 /** Reads what a form of ours sent. */
@@ -42,7 +48,7 @@ export function refuseOtherTypes(request: Request, allowed: readonly string[]): 
   );
 }
 
-export const hasBody = ({ headers }: Request): boolean =>
+const hasBody = ({ headers }: Request): boolean =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 
 function decodeUtf8(bytes: Uint8Array): string {

@@ -12,6 +12,7 @@ import { run, type RunnerParts } from "./runner.ts";
 import { openShares } from "./shares.ts";
 import type { DoubtPolicy, StageContext } from "./stages/context.ts";
 import { sweep } from "./sweep.ts";
+import { within } from "./within.ts";
 
 export interface WorkerOptions {
   /** Unique among all that share the Redis. */
@@ -228,14 +229,4 @@ function every(ms: number, task: () => Promise<unknown>, { facts }: Engine, wher
   const first = tick();
   const timer = setInterval(tick, ms);
   return { first, stop: () => clearInterval(timer) };
-}
-
-async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
-  try {
-    return await Promise.race([work.then(() => true as const), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -13,13 +13,12 @@ import {
   type WebhookSecretBody,
 } from "@reelq/contract";
 import { type LoggedDelivery, type Signing, stillSigning, type WebhookEndpoint, type Webhooks } from "@reelq/engine";
-import { judgeUrl, WebError } from "@reelq/web";
 import { type Request, Router } from "express";
 import { callerOf } from "../caller.ts";
 import { listBody } from "../list-body.ts";
 import { methodNotAllowed } from "../method-not-allowed.ts";
 import { queryOf } from "../query.ts";
-import { hasBody, readJsonObject, refuseOtherTypes } from "../whole-body.ts";
+import { readJsonCommand } from "../whole-body.ts";
 
 const maxBodyBytes = 64 * 1024;
 const longestPage = 100;
@@ -122,26 +121,7 @@ export function webhookEndpointsRouter(webhooks: Webhooks): Router {
   return router;
 }
 
-/**
- * Refuses an address that no webhook can be sent to, as far as that shows before it is resolved.
- * @param allow addresses and networks that may be reached though they are not public
- * @throws ProblemError
- */
-export const endpointUrlJudge =
-  (allow: readonly string[]) =>
-  (url: string): void => {
-    try {
-      judgeUrl(url, allow);
-    } catch (error) {
-      if (!(error instanceof WebError)) throw error;
-      throw problem("invalid_value", `url: ${error.message}`, "url", { cause: error });
-    }
-  };
-
-function readBody(request: Request): Promise<Record<string, unknown>> {
-  if (hasBody(request)) refuseOtherTypes(request, ["application/json"]);
-  return readJsonObject(request, maxBodyBytes);
-}
+const readBody = (request: Request): Promise<Record<string, unknown>> => readJsonCommand(request, maxBodyBytes);
 
 const readOverlap = async (request: Request): Promise<number> =>
   judgeWebhookBody(webhookRotationSchema, await readBody(request)).overlap_seconds * 1000;

@@ -7,7 +7,7 @@ import { endpointOf, isEndpointId } from "./endpoint.ts";
 import { openPause } from "./pause.ts";
 import { type Signing, signedHeaders } from "./signature.ts";
 import { signingOfKey } from "./signing-of-key.ts";
-import { within } from "./within.ts";
+import { within } from "../within.ts";
 
 /** Sends one webhook. What it rejects with has a message that the address's owner may read. */
 export type Send = (

@@ -17,7 +17,7 @@ import type { Deliveries } from "./deliveries.ts";
 import { deliveryId, type DeliveryDraft, originTarget } from "./delivery.ts";
 import { endpointOf, hearsOf, type WebhookEndpoint } from "./endpoint.ts";
 import { openPause } from "./pause.ts";
-import { within } from "./within.ts";
+import { within } from "../within.ts";
 
 export interface DispatcherParts {
   readonly engine: Engine;
