@@ -11,6 +11,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   upstream: [],
   engine: ["contract", "upstream"],
   service: [],
+  manifest: ["contract"],
+  report: ["contract"],
   sdk: ["contract"],
   web: [],
 };
@@ -19,6 +21,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 const keepers: Readonly<Record<string, readonly string[]>> = {
   bullmq: ["packages/engine"],
   ioredis: ["packages/engine"],
+  "temporal-polyfill": ["packages/engine"],
   undici: ["packages/upstream", "packages/web"],
   "ipaddr.js": ["packages/web"],
   "@bull-board/api": ["apps/api"],
@@ -31,6 +34,8 @@ const keepers: Readonly<Record<string, readonly string[]>> = {
 const onlyLibraries: Readonly<Record<string, readonly string[]>> = {
   contract: ["zod"],
   upstream: ["undici", "zod"],
+  manifest: ["yaml", "zod"],
+  report: [],
   sdk: [],
   web: ["ipaddr.js", "undici"],
 };

@@ -1,7 +1,7 @@
 import { failureClasses } from "./failure.ts";
 import { publicStatus } from "./lifecycle.ts";
 import { misfitOf } from "./request.ts";
-import type { Attempt, Doubt, StoredFile, Video } from "./video.ts";
+import type { Attempt, Doubt, PlaceInBatch, StoredFile, Video } from "./video.ts";
 import type { PictureBody, ReelqBody, VideoBody } from "./video-body.ts";
 
 const isoTime = (ms: number): string => new Date(ms).toISOString();
@@ -48,6 +48,7 @@ function reelqBody(video: Video): ReelqBody {
     setbacks: video.setbacks,
     looks: "looks" in video ? video.looks.count : 0,
     warnings: warningsOf(video),
+    batch: video.batch ? placeBody(video.batch) : null,
     failure: video.status === "failed" ? { class: video.failure.class, ...failureClasses[video.failure.class] } : null,
     file: video.status === "stored" ? fileBody(video.file) : null,
   };
@@ -86,7 +87,17 @@ const attemptBody = (attempt: Attempt): ReelqBody["attempts"][number] => ({
   at: isoTime(attempt.intentAt),
   outcome: attempt.outcome ?? null,
   task: attempt.task ?? null,
+  estimated: attempt.estimate ?? null,
   charged: attempt.charged,
+});
+
+const placeBody = ({ id, number, line, customId, take, tags }: PlaceInBatch): NonNullable<ReelqBody["batch"]> => ({
+  id,
+  number,
+  line,
+  custom_id: customId,
+  take,
+  tags,
 });
 
 const fileBody = (file: StoredFile): NonNullable<ReelqBody["file"]> => ({

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type BatchBody, batchBodySchema } from "./batch-body.ts";
 import type { VideoId } from "./id.ts";
 import type { Status } from "./lifecycle.ts";
 import { unixTimeSchema, type VideoBody, videoBodySchema } from "./video-body.ts";
@@ -31,6 +32,17 @@ export const eventTypes = {
   "video.deleted": "Somebody deleted it and its files.",
   "video.at_risk": "Its file may expire at the upstream before it is stored.",
   "video.overdue": "Its render takes far longer than usual; it is looked at all the same.",
+  "batch.in_progress": "Every line of a batch was judged and accepted.",
+  "batch.paused": "A batch sends nothing more until somebody resumes it; its reason says why.",
+  "batch.resumed": "A batch goes on.",
+  "batch.forecast": "A part of a batch will not be stored before its window closes, or all of it will after all.",
+  "batch.budget_50": "Half of a batch's budget is spent or set aside.",
+  "batch.budget_80": "Four fifths of a batch's budget are spent or set aside.",
+  "batch.budget_100": "A batch's next clip no longer fits its budget, or another cap that it is under.",
+  "batch.completed": "Every clip of a batch has ended; its report is written.",
+  "batch.expired": "A batch's window has closed for good; what was not sent is given up.",
+  "batch.cancelled": "A batch was cancelled, and what was paid for has ended.",
+  "batch.failed": "A batch's manifest has mistakes; nothing of it was accepted.",
   "webhook_endpoint.disabled": "Nothing is sent to a webhook endpoint any more.",
 } as const satisfies Record<string, string>;
 export type EventType = keyof typeof eventTypes;
@@ -89,24 +101,25 @@ export const eventBodySchema = z
     data: z
       .union([
         videoBodySchema,
+        batchBodySchema,
         z.strictObject({ id: z.string(), object: z.literal("video.deleted") }),
         z.strictObject({ id: z.string() }),
       ])
       .describe(
-        "The video as it is when told; what is left of it where it was deleted; the id of what it is about otherwise.",
+        "The video or batch as it is when told; what is left of a video that was deleted; the id of what it is about otherwise.",
       ),
   })
   .describe("Something that happened.");
 export type EventBody = z.infer<typeof eventBodySchema>;
 
-/** @param video the video as it is now; undefined where it is gone */
-export function eventBody(event: LedgerEvent, video: VideoBody | undefined): EventBody {
+/** @param subject the video or batch as it is now; undefined where it is gone, or is something else */
+export function eventBody(event: LedgerEvent, subject: VideoBody | BatchBody | undefined): EventBody {
   return {
     id: `evt_${event.id.replace("-", "_")}`,
     object: "event",
     type: event.type,
     created_at: Math.floor(event.at / 1000),
     project: event.project,
-    data: "video" in event ? (video ?? { id: event.video, object: "video.deleted" as const }) : { id: event.subject },
+    data: subject ?? ("video" in event ? { id: event.video, object: "video.deleted" as const } : { id: event.subject }),
   };
 }

@@ -57,6 +57,12 @@ export const failureClasses = {
     retry: "allowed",
     meaning: "what the upstream delivered is not the video",
   },
+  source_failed: {
+    charged: "no",
+    actor: "producer",
+    retry: "allowed",
+    meaning: "the video that it was to remix failed",
+  },
   declared: { charged: "unknown", actor: "nobody", retry: "insist", meaning: "a person gave it up" },
 } as const satisfies Record<string, FailureRule>;
 

@@ -4,12 +4,17 @@ export type VideoId = `video_${string}`;
 /** An uploaded file's id: `file_` and a UUIDv7. */
 export type FileId = `file_${string}`;
 
+/** A batch's id: `batch_` and a UUIDv7. */
+export type BatchId = `batch_${string}`;
+
 const UUID_V7 = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
 const VIDEO_ID = new RegExp(`^video_${UUID_V7}$`);
 const FILE_ID = new RegExp(`^file_${UUID_V7}$`);
+const BATCH_ID = new RegExp(`^batch_${UUID_V7}$`);
 
 export const isVideoId = (text: string): text is VideoId => VIDEO_ID.test(text);
 export const isFileId = (text: string): text is FileId => FILE_ID.test(text);
+export const isBatchId = (text: string): text is BatchId => BATCH_ID.test(text);
 
 /** The last millisecond an id was made in, and how many were made in it: keeps one process's ids in order. */
 let last = { ms: 0, sequence: 0 };
@@ -21,6 +26,7 @@ let last = { ms: 0, sequence: 0 };
  */
 export const newVideoId = (nowMs: number): VideoId => `video_${newUuid(nowMs)}`;
 export const newFileId = (nowMs: number): FileId => `file_${newUuid(nowMs)}`;
+export const newBatchId = (nowMs: number): BatchId => `batch_${newUuid(nowMs)}`;
 
 /** A UUIDv7 for the id of anything else. */
 export function newUuid(nowMs: number): string {

@@ -1,4 +1,69 @@
 export {
+  batchReasons,
+  type BatchReason,
+  batchStates,
+  type BatchState,
+  batchStatusOf,
+  capStyles,
+  type CapStyle,
+  isBatchOver,
+  manifestDefaults,
+  type ManifestEntry,
+  type ManifestField,
+  manifestFields,
+  type ManifestItem,
+  type ManifestMistake,
+  mostLines,
+  mostTakes,
+  priorityRange,
+  sourcePolicies,
+  type SourcePolicy,
+  windowEnds,
+  type WindowEnd,
+} from "./batch.ts";
+export {
+  type BatchBody,
+  batchBodySchema,
+  type BatchChange,
+  batchChangeSchema,
+  type BatchCreateBody,
+  batchCreateSchema,
+  type BatchForecast,
+  type BatchListBody,
+  batchListBodySchema,
+  type BatchMistake,
+  type BatchMoney,
+  type BatchOptions,
+  batchOptionsSchema,
+  type BatchPlanBody,
+  batchPlanBodySchema,
+  type BatchRetriedBody,
+  batchRetriedBodySchema,
+  type BatchRetryBody,
+  batchRetrySchema,
+  type BatchWaiveBody,
+  type BatchWaivedBody,
+  batchWaivedBodySchema,
+  batchWaiveSchema,
+  type ClipBody,
+  clipBodySchema,
+  type ClipListBody,
+  clipListBodySchema,
+} from "./batch-body.ts";
+export {
+  type MicroUsd,
+  microsPerUsd,
+  type Money,
+  type MoneyAccount,
+  moneyAccounts,
+  mostMicroUsd,
+  noMoney,
+  priceOf,
+  readUsd,
+  sayUsd,
+  spentOf,
+} from "./money.ts";
+export {
   type Alarm,
   eventBody,
   type EventBody,
@@ -37,8 +102,20 @@ export {
   seedCatalogue,
 } from "./catalogue.ts";
 export { type Charged, type Failure, type FailureClass, failureClasses } from "./failure.ts";
-export { type FileId, isFileId, isVideoId, newFileId, newUuid, newVideoId, type VideoId } from "./id.ts";
+export {
+  type BatchId,
+  type FileId,
+  isBatchId,
+  isFileId,
+  isVideoId,
+  newBatchId,
+  newFileId,
+  newUuid,
+  newVideoId,
+  type VideoId,
+} from "./id.ts";
 export { isAllowed, isFinal, type Move, type Mover, moves, publicStatus, type Status, statuses } from "./lifecycle.ts";
+export { judgeBody } from "./judge-body.ts";
 export { llmsText } from "./openapi/llms.ts";
 export { nearestName } from "./nearest.ts";
 export { type OpenApiDocument, openApiDocument, operations, problemsOf } from "./openapi/document.ts";
@@ -81,6 +158,7 @@ export {
   lastAttempt,
   type Looks,
   noSetbacks,
+  type PlaceInBatch,
   recordSchemaVersion,
   type Setbacks,
   type StoredFile,
@@ -105,7 +183,6 @@ export {
   type DeliveryStatus,
   type DisabledReason,
   everyEvent,
-  judgeWebhookBody,
   type WebhookDeliveryBody,
   webhookDeliveryBodySchema,
   type WebhookDeliveryListBody,

@@ -13,7 +13,7 @@ export const statuses = [
 export type Status = (typeof statuses)[number];
 
 /** Who makes a move: a stage, the reconciling of a doubt, or a person. */
-export type Mover = "submit" | "reconcile" | "poll" | "download" | "person";
+export type Mover = "submit" | "reconcile" | "poll" | "download" | "batch" | "person";
 
 export interface Move {
   readonly from: Status;
@@ -27,10 +27,15 @@ export interface Move {
  * this table; a move that is not here cannot happen.
  */
 export const moves = [
-  { from: "queued", to: "queued", by: ["submit"], when: "it must wait; the reason is kept" },
+  {
+    from: "queued",
+    to: "queued",
+    by: ["submit", "batch"],
+    when: "it must wait, or its batch lets it go; the reason is kept",
+  },
   { from: "queued", to: "submitting", by: ["submit"], when: "the lane gave leave; the intent is written" },
-  { from: "queued", to: "failed", by: ["submit"], when: "it can never be sent" },
-  { from: "queued", to: "cancelled", by: ["person"], when: "a cancel; nothing was sent" },
+  { from: "queued", to: "failed", by: ["submit", "batch"], when: "it can never be sent" },
+  { from: "queued", to: "cancelled", by: ["batch", "person"], when: "a cancel; nothing was sent" },
   { from: "submitting", to: "queued", by: ["submit"], when: "proved not sent, or throttled" },
   { from: "submitting", to: "rendering", by: ["submit"], when: "the upstream gave a task id" },
   { from: "submitting", to: "failed", by: ["submit"], when: "the upstream refused it for good" },

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type Catalogue, type Model, defaultModel, defaultSecondsOf, defaultSizeOf } from "./catalogue.ts";
-import { isVideoId, type VideoId } from "./id.ts";
+import { type BatchId, isBatchId, isVideoId, type VideoId } from "./id.ts";
 import { nearestName } from "./nearest.ts";
 import { type Problem, ProblemError } from "./problem.ts";
 import { readStoryboard } from "./storyboard.ts";
@@ -11,6 +11,11 @@ export const maxPromptLength = 32_000;
 export const videoIdSchema = z.custom<VideoId>(
   (value) => typeof value === "string" && isVideoId(value),
   "not a video id",
+);
+
+export const batchIdSchema = z.custom<BatchId>(
+  (value) => typeof value === "string" && isBatchId(value),
+  "not a batch's id",
 );
 
 /** A reference image: its bytes lie in storage under their SHA-256, never in Redis. */

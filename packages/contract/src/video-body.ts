@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { chargedSchema, type FailureClass, failureClasses } from "./failure.ts";
 import { statuses } from "./lifecycle.ts";
+import { microUsdSchema } from "./money.ts";
+import { waitReasons } from "./video.ts";
 
 /** Whole seconds since 1970: how the OpenAI shape says a time. */
 export const unixTimeSchema = z.int().nonnegative().describe("Unix time in seconds.");
@@ -46,7 +48,7 @@ export const storedFileBodySchema = z
   .describe("The stored and verified file.");
 
 const waitingBodySchema = z.strictObject({
-  reason: z.enum(["throttled", "not_sent", "account"]),
+  reason: z.enum(waitReasons),
   since: isoTimeSchema,
   detail: z.string().nullable(),
 });
@@ -65,6 +67,9 @@ const attemptBodySchema = z.strictObject({
   at: isoTimeSchema,
   outcome: z.enum(["accepted", "refused", "in_doubt", "adopted", "created_nothing", "given_up"]).nullable(),
   task: z.string().nullable().describe("The upstream's id of its task."),
+  estimated: microUsdSchema
+    .nullable()
+    .describe("What it was expected to cost, in millionths of a US dollar; null where nobody said a price."),
   charged: chargedSchema.describe("Whether it cost money; `unknown` counts as spent until somebody says otherwise."),
 });
 
@@ -103,6 +108,17 @@ export const reelqBodySchema = z
     setbacks: setbacksBodySchema,
     looks: countSchema.describe("How often the upstream was asked for its status."),
     warnings: z.array(z.string()).describe("What may not come out as expected, a sentence each."),
+    batch: z
+      .strictObject({
+        id: z.string(),
+        number: z.int().positive().describe("Of the clip in the batch."),
+        line: z.int().positive().describe("Of the manifest."),
+        custom_id: z.string(),
+        take: z.int().positive(),
+        tags: z.array(z.string()),
+      })
+      .nullable()
+      .describe("Its place in a batch."),
     failure: failureBodySchema.nullable(),
     file: storedFileBodySchema.nullable(),
   })

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { chargedSchema, failureSchema } from "./failure.ts";
-import { requestSchema, videoIdSchema } from "./request.ts";
+import { batchIdSchema, requestSchema, videoIdSchema } from "./request.ts";
 import type { Status } from "./lifecycle.ts";
 
 /** Milliseconds since 1970; upstreams' own times may have fractions of one. */
@@ -31,6 +31,10 @@ const attemptSchema = z.object({
   outcome: attemptOutcomeSchema.optional(),
   task: z.string().optional(),
   charged: chargedSchema,
+  /** What it was expected to cost when it was sent, in millionths of a US dollar; absent where nobody said a price. */
+  estimate: z.number().int().nonnegative().optional(),
+  /** The budgets' day that it counts for, `YYYY-MM-DD`. */
+  day: z.string().optional(),
 });
 export type Attempt = z.infer<typeof attemptSchema>;
 
@@ -52,7 +56,18 @@ const taskSchema = z.object({
 export type Task = z.infer<typeof taskSchema>;
 
 /** Why a queued video waits. */
-const waitReasonSchema = z.enum(["throttled", "not_sent", "account"]);
+export const waitReasons = [
+  "throttled",
+  "not_sent",
+  "account",
+  "turn",
+  "window",
+  "budget",
+  "paused",
+  "canary",
+  "dependency",
+] as const;
+const waitReasonSchema = z.enum(waitReasons);
 export type WaitReason = z.infer<typeof waitReasonSchema>;
 
 const waitingSchema = z.object({ reason: waitReasonSchema, since: atSchema, detail: z.string().optional() });
@@ -158,6 +173,25 @@ export const noSetbacks: Setbacks = {
   brokenDownloads: 0,
 };
 
+/** The place of a video in a batch. */
+const placeInBatchSchema = z.object({
+  id: batchIdSchema,
+  /** Of the clip, from 1: its place among all takes of all lines. */
+  number: z.number().int().positive(),
+  /** Of the manifest, from 1. */
+  line: z.number().int().positive(),
+  customId: z.string(),
+  take: z.number().int().positive(),
+  /** Among the batch's clips the higher goes first. */
+  priority: z.number().int(),
+  tags: z.array(z.string()),
+  /** Names all that makes the render what it is: the same key, the same clip. */
+  renderKey: z.string(),
+  /** The number of the clip that it remixes, while that is not stored: `request.remixOf` is filled in then. */
+  source: z.number().int().positive().optional(),
+});
+export type PlaceInBatch = z.infer<typeof placeInBatchSchema>;
+
 /** What every video has, whatever its status. */
 const core = {
   schema: z.literal(recordSchemaVersion),
@@ -169,6 +203,7 @@ const core = {
   lane: laneSchema,
   /** Where its producer wants to hear of it, and which API key's secret signs that. */
   webhook: z.object({ url: z.string(), key: z.string() }).optional(),
+  batch: placeInBatchSchema.optional(),
   createdAt: atSchema,
   updatedAt: atSchema,
   /** When the next step is due, final ones excepted: what the sweep goes by. */
@@ -178,7 +213,13 @@ const core = {
 };
 
 const videoSchemas = {
-  queued: z.object({ ...core, status: z.literal("queued"), waiting: waitingSchema.optional() }),
+  queued: z.object({
+    ...core,
+    status: z.literal("queued"),
+    waiting: waitingSchema.optional(),
+    /** In no lane's queue: it waits until its batch lets it go. */
+    parked: z.literal(true).optional(),
+  }),
   submitting: z.object({
     ...core,
     status: z.literal("submitting"),
@@ -215,6 +256,8 @@ const videoSchemas = {
     task: taskSchema.optional(),
     cancelledAt: atSchema,
     abandoned: z.boolean(),
+    /** Its batch left it out, because the clip that it remixes failed. */
+    skipped: z.literal(true).optional(),
   }),
 } satisfies Record<Status, z.ZodObject>;
 
@@ -246,6 +289,7 @@ export const coreOf = ({
   request,
   lane,
   webhook,
+  batch,
   createdAt,
   updatedAt,
   dueAt,
@@ -259,6 +303,7 @@ export const coreOf = ({
   request,
   lane,
   ...(webhook === undefined ? {} : { webhook }),
+  ...(batch === undefined ? {} : { batch }),
   createdAt,
   updatedAt,
   dueAt,

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { type EventBody, type EventType, eventTypes, isEventType } from "./event.ts";
 import { nearestName } from "./nearest.ts";
-import { type Problem, ProblemError } from "./problem.ts";
 
 /** What an endpoint is told that did not say what it wants to hear. Addresses named with one video hear the same. */
 export const defaultWebhookEvents: readonly EventType[] = [
@@ -157,29 +156,4 @@ export type WebhookDeliveryListBody = z.infer<typeof webhookDeliveryListBodySche
 export interface WebhookTestBody extends Omit<EventBody, "type" | "data"> {
   type: "webhook.test";
   data: { id: string; object: "webhook_endpoint" };
-}
-
-/**
- * Reads the body of a webhook call.
- * @throws ProblemError with everything that is wrong with it
- */
-export function judgeWebhookBody<Schema extends z.ZodObject>(schema: Schema, given: unknown): z.infer<Schema> {
-  const judged = schema.safeParse(given, { reportInput: true });
-  if (judged.success) return judged.data;
-  const problems = judged.error.issues.flatMap((issue) => problemsOf(issue, Object.keys(schema.shape)));
-  throw new ProblemError(problems as [Problem, ...Problem[]]);
-}
-
-function problemsOf(issue: z.core.$ZodIssue, known: readonly string[]): Problem[] {
-  if (issue.code === "unrecognized_keys")
-    return issue.keys.map((name) => {
-      const meant = nearestName(name, known);
-      const hint = meant ? `did you mean "${meant}"?` : `known fields: ${known.join(", ")}.`;
-      return { code: "unknown_field", message: `Unknown field ${JSON.stringify(name)}; ${hint}`, param: name };
-    });
-  const param = String(issue.path[0] ?? "");
-  if (issue.code === "invalid_type" && issue.input === undefined)
-    return [{ code: "missing_value", message: `${param} is required.`, param }];
-  const message = /[.?]$/.test(issue.message) ? issue.message : `${issue.message}.`;
-  return [{ code: "invalid_value", message: `${param}: ${message}`, param }];
 }

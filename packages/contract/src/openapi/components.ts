@@ -1,4 +1,19 @@
 import { z } from "zod";
+import {
+  batchBodySchema,
+  batchChangeSchema,
+  batchCreateSchema,
+  batchForecastSchema,
+  batchListBodySchema,
+  batchOptionsSchema,
+  batchPlanBodySchema,
+  batchRetriedBodySchema,
+  batchRetrySchema,
+  batchWaivedBodySchema,
+  batchWaiveSchema,
+  clipBodySchema,
+  clipListBodySchema,
+} from "../batch-body.ts";
 import { eventBodySchema } from "../event.ts";
 import { explanationBodySchema } from "../explanation.ts";
 import { liveBodySchema, readyBodySchema } from "../health-body.ts";
@@ -52,6 +67,14 @@ export const replySchemas = {
   VideoList: videoListBodySchema,
   VideoDeleted: videoDeletedBodySchema,
   Explanation: explanationBodySchema,
+  Batch: batchBodySchema,
+  BatchList: batchListBodySchema,
+  BatchPlan: batchPlanBodySchema,
+  BatchForecast: batchForecastSchema,
+  BatchRetried: batchRetriedBodySchema,
+  BatchWaived: batchWaivedBodySchema,
+  Clip: clipBodySchema,
+  ClipList: clipListBodySchema,
   File: uploadBodySchema,
   FileList: uploadListBodySchema,
   FileDeleted: uploadDeletedBodySchema,
@@ -79,6 +102,11 @@ export const requestSchemas = {
   VideoCancel: videoCancelSchema,
   VideoRetry: videoRetrySchema,
   VideoResolve: videoResolveSchema,
+  BatchCreate: batchCreateSchema,
+  BatchOptions: batchOptionsSchema,
+  BatchChange: batchChangeSchema,
+  BatchRetry: batchRetrySchema,
+  BatchWaive: batchWaiveSchema,
   FileForm: uploadFormSchema,
   WebhookEndpointCreate: webhookEndpointCreateSchema,
   WebhookEndpointUpdate: webhookEndpointUpdateSchema,

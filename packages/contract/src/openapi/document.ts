@@ -1,3 +1,4 @@
+import { batchOperations } from "./batches.ts";
 import { componentSchemas, type ReplyName, refTo, type RequestName } from "./components.ts";
 import { eventOperations } from "./events.ts";
 import { bodyExamples, videoExample } from "./examples.ts";
@@ -13,6 +14,7 @@ import { type ProblemCode, problemCodes, problemMeanings } from "../problem.ts";
 /** Every call of the HTTP API. */
 export const operations: readonly Operation[] = [
   ...videoOperations,
+  ...batchOperations,
   ...fileOperations,
   ...eventOperations,
   ...webhookOperations,
@@ -88,7 +90,7 @@ export function problemsOf({ path, body, door = "key", errors = [] }: Operation)
 
 function callOf(operation: Operation): object {
   const { id, tag, summary, description, door = "key", path, body } = operation;
-  const taken = [...parametersOfPath(path, tag, id), ...(operation.parameters ?? [])];
+  const taken = [...parametersOfPath(path, id), ...(operation.parameters ?? [])];
   return {
     operationId: id,
     tags: [tag],
@@ -101,11 +103,16 @@ function callOf(operation: Operation): object {
   };
 }
 
-function parametersOfPath(path: string, tag: Operation["tag"], id: string): readonly ParameterName[] {
-  const named: Partial<Record<Operation["tag"], ParameterName>> = { files: "FileId", webhooks: "EndpointId" };
+function parametersOfPath(path: string, id: string): readonly ParameterName[] {
+  const named: Readonly<Record<string, ParameterName>> = {
+    files: "FileId",
+    webhook_endpoints: "EndpointId",
+    batches: "BatchId",
+  };
+  const group = /^\/(?:v1\/)?(\w+)\//.exec(path)?.[1] ?? "";
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => {
     if (name === "delivery") return "DeliveryId";
-    return id === "remixVideo" ? "SourceId" : (named[tag] ?? "VideoId");
+    return id === "remixVideo" ? "SourceId" : (named[group] ?? "VideoId");
   });
 }
 

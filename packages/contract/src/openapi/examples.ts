@@ -1,3 +1,5 @@
+import { batchStates, batchStatusOf, isBatchOver } from "../batch.ts";
+import type { BatchBody, BatchForecast, BatchPlanBody, ClipBody } from "../batch-body.ts";
 import { videoBody } from "../body.ts";
 import { type EventBody, eventBody, eventOfStatus, type EventType } from "../event.ts";
 import type { ExplanationBody } from "../explanation.ts";
@@ -25,6 +27,8 @@ const exampleIds = {
   file: `file_${uuid}2`,
   endpoint: `we_${uuid}3`,
   delivery: "wd_2a1f0c9e8b7d6a5f4c3b2a19",
+  batch: `batch_${uuid}5`,
+  manifest: `file_${uuid}6`,
 } as const;
 
 const at = (seconds: number): number => acceptedAt + seconds * 1000;
@@ -147,6 +151,7 @@ const statusOfAlarm = new Map<EventType, Status>([
 /** What is told of an event of a type. */
 export function eventExample(type: EventType): EventBody {
   const entry = { id: `${at(113)}-0`, project: core.project, at: at(113), type };
+  if (type.startsWith("batch.")) return eventBody({ ...entry, subject: exampleIds.batch }, batchAfter(type));
   if (!type.startsWith("video.")) return eventBody({ ...entry, subject: exampleIds.endpoint }, undefined);
   const status = statusOf.get(type) ?? statusOfAlarm.get(type);
   const video = status && videoExample(status);
@@ -212,6 +217,178 @@ const explanation: ExplanationBody = {
   lane: { name: "main/sora-2", ahead: null, waiting: 0, in_flight: 1, breaker: "closed", breaker_why: null },
 };
 
+const isoTime = (seconds: number): string => new Date(at(seconds)).toISOString();
+
+const forecast: BatchForecast = {
+  ends_at: isoTime(9_000),
+  fits: true,
+  unfit: 0,
+  of: 180,
+  sentence: "All 180 should be stored by 15:30, 15 h before the window closes.",
+  at: isoTime(110),
+};
+
+const batch: BatchBody = {
+  id: exampleIds.batch,
+  object: "batch",
+  endpoint: "/v1/videos",
+  errors: null,
+  input_file_id: exampleIds.manifest,
+  completion_window: "24h",
+  status: "in_progress",
+  output_file_id: null,
+  error_file_id: null,
+  created_at: unixTime(0),
+  in_progress_at: unixTime(2),
+  expires_at: null,
+  finalizing_at: null,
+  completed_at: null,
+  failed_at: null,
+  expired_at: null,
+  cancelling_at: null,
+  cancelled_at: null,
+  request_counts: { total: 300, completed: 118, failed: 2 },
+  metadata: { film: "winter" },
+  reelq: {
+    state: "running",
+    name: "shots",
+    project: core.project,
+    reason: null,
+    counts: {
+      total: 300,
+      queued: 176,
+      submitting: 0,
+      in_doubt: 0,
+      rendering: 3,
+      downloading: 1,
+      stored: 118,
+      failed: 2,
+      cancelled: 0,
+      reused: 40,
+      skipped: 0,
+      waived: 0,
+    },
+    money: { estimated: 260_000_000, reserved: 4_000_000, charged: 78_000_000, unknown: 1_000_000 },
+    budget: 300_000_000,
+    at_budget: "finish",
+    window: {
+      text: "12:00-06:30 Europe/Berlin",
+      is_open: true,
+      opens_at: null,
+      closes_at: isoTime(63_000),
+      at_end: "carry",
+    },
+    priority: 0,
+    weight: 1,
+    canary: { count: 2, state: "passed" },
+    stop_after_failures: 5,
+    stop_after: null,
+    on_source_failure: "skip",
+    forecast,
+    lanes: [
+      {
+        lane: "main/sora-2",
+        waiting: 176,
+        in_flight: 3,
+        places: 3,
+        obstacle: "its 3 places are taken",
+      },
+    ],
+    looks: 720,
+    retries: 4,
+    report: false,
+    updated_at: isoTime(110),
+  },
+};
+
+/** The batch as an event of this type leaves it. */
+function batchAfter(type: EventType): BatchBody {
+  const named = batchStates.find((state) => type === `batch.${state}`);
+  if (named === undefined) return batch;
+  const isOver = isBatchOver(named);
+  return {
+    ...batch,
+    status: batchStatusOf[named],
+    ...(isOver ? { [`${named}_at`]: unixTime(113) } : {}),
+    reelq: { ...batch.reelq, state: named },
+  };
+}
+
+const plan: BatchPlanBody = {
+  object: "batch.plan",
+  ok: true,
+  lines: 300,
+  clips: 300,
+  errors: [],
+  error_count: 0,
+  notes: [],
+  reused: 40,
+  shared: 0,
+  to_render: 260,
+  reused_lines: [3, 4, 5],
+  price: 260_000_000,
+  unpriced_models: [],
+  budget: 300_000_000,
+  fits_budget: true,
+  lanes: [
+    {
+      lane: "main/sora-2",
+      model: "sora-2",
+      clips: 260,
+      price: 260_000_000,
+      median_seconds: 105,
+      places: 3,
+      requests_per_minute: 25,
+      expected_seconds: 9_100,
+    },
+  ],
+  forecast: { ...forecast, of: 260, sentence: "All 260 should be stored by 15:30, 15 h before the window closes." },
+};
+
+const clip: ClipBody = {
+  object: "batch.clip",
+  number: 1,
+  line: 1,
+  custom_id: "opening",
+  take: 1,
+  video_id: core.id,
+  status: "stored",
+  origin: "new",
+  waived: false,
+  skipped: false,
+  before: [],
+  prompt: core.request.prompt,
+  model: core.request.model,
+  seconds: core.request.seconds,
+  size: core.request.size,
+  reference_sha256: null,
+  remix_of: null,
+  priority: 0,
+  tags: ["winter"],
+  lane: "main/sora-2",
+  waiting: null,
+  failure: null,
+  money: { estimated: 1_000_000, reserved: 0, charged: 1_000_000, unknown: 0 },
+  attempts: 1,
+  looks: looks.count,
+  setbacks: 0,
+  accepted_at: isoTime(0),
+  sent_at: isoTime(2),
+  rendered_at: isoTime(110),
+  ended_at: isoTime(113),
+  file: {
+    key: `2026/11/22/${core.id}.mp4`,
+    bytes: 5_242_880,
+    sha256,
+    content_type: "video/mp4",
+    duration_ms: 10_000,
+    width: 1280,
+    height: 720,
+    differences: [],
+    thumbnail: `2026/11/22/${core.id}.thumbnail.webp`,
+  },
+};
+
 const replies: Partial<Record<ReplyName, object>> = {
   Video: stored,
   VideoList: page(stored),
@@ -222,6 +399,14 @@ const replies: Partial<Record<ReplyName, object>> = {
     reelq: { files: [stored.reelq.file?.key, stored.reelq.file?.sidecar] },
   },
   Explanation: explanation,
+  Batch: batch,
+  BatchList: page(batch),
+  BatchPlan: plan,
+  BatchForecast: forecast,
+  BatchRetried: { object: "batch.retry", batch, retried: 2 },
+  BatchWaived: { object: "batch.waive", batch, waived: 1 },
+  Clip: clip,
+  ClipList: { object: "list", data: [clip], last_number: clip.number, has_more: true },
   File: file,
   FileList: page(file),
   FileDeleted: { id: file.id, object: "file", deleted: true },
@@ -261,6 +446,17 @@ const requests: Partial<Record<RequestName, object>> = {
   VideoCancel: { abandon: false },
   VideoRetry: { insist: false },
   VideoResolve: { task: "task_7f3a" },
+  BatchCreate: {
+    input_file_id: exampleIds.manifest,
+    endpoint: "/v1/videos",
+    completion_window: "24h",
+    metadata: { film: "winter" },
+    reelq: { budget_usd: "300", window: "12:00-06:30 Europe/Berlin", canary: 2 },
+  },
+  BatchOptions: { budget_usd: "300", window: "12:00-06:30 Europe/Berlin", canary: 2 },
+  BatchChange: { budget_usd: "350", priority: 10 },
+  BatchRetry: { custom_ids: ["opening"], prompts: { opening: "A fox in the snow, at dusk" } },
+  BatchWaive: { custom_ids: ["opening"] },
   WebhookEndpointCreate: { url: endpoint.url, events: ["video.completed", "video.failed"] },
   WebhookEndpointUpdate: { enabled: true },
   WebhookRotation: { overlap_seconds: 86_400 },

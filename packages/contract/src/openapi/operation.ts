@@ -6,7 +6,8 @@ import type { ProblemCode } from "../problem.ts";
 /** The groups of calls, in the order that a page shows them. */
 export const tags = {
   videos: "Ask for videos, follow them, fetch their files.",
-  files: "Images that are sent ahead, to be named by `input_reference`.",
+  batches: "Videos that are asked for together from one manifest, with a window, a budget and a report.",
+  files: "What is sent ahead: images, to be named by `input_reference`, and the manifests of batches.",
   events: "What happens, as it happens, over server-sent events.",
   webhooks: "What happens, posted to an address of yours by the Standard Webhooks specification.",
   service: "For whoever runs it.",

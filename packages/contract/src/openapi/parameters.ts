@@ -1,3 +1,4 @@
+import { batchStates, batchStatusOf } from "../batch.ts";
 import { eventTypes } from "../event.ts";
 import { publicStatus, statuses } from "../lifecycle.ts";
 import { deliveryStatuses } from "../webhook.ts";
@@ -30,13 +31,14 @@ export const parameters = {
   ),
   FileId: idOf("id", "The file's id.", `file_${uuid}`),
   EndpointId: idOf("id", "The webhook endpoint's id.", `we_${uuid}`),
+  BatchId: idOf("id", "The batch's id.", `batch_${uuid}`),
   DeliveryId: idOf("delivery", "The delivery's id.", "wd_…"),
 
   IdempotencyKey: {
     name: "Idempotency-Key",
     in: "header",
     description:
-      "Chosen by the caller: the same key with the same request is answered with the first video again, and no second one is made. With another request it is refused with `idempotency_conflict`. Like `order-4711-clip-3`.",
+      "Chosen by the caller: the same key with the same request is answered with the first video or batch again, and no second one is made. With another request it is refused with `idempotency_conflict`. Like `order-4711-clip-3`.",
     schema: { type: "string", pattern: "^[\\x21-\\x7e]{1,255}$" },
   },
   After: query("after", "The last id of the page before: the page goes on behind it.", { type: "string" }),
@@ -54,6 +56,44 @@ export const parameters = {
     type: "string",
     enum: [...deliveryStatuses],
   }),
+  BatchLimit: limit(20, 100),
+  BatchStatus: query(
+    "status",
+    "One status. The words of the OpenAI shape stand for all of reelq's own that they cover.",
+    { type: "string", enum: [...new Set([...Object.values(batchStatusOf), ...batchStates])] },
+  ),
+  ClipAfter: query("after", "The `last_number` of the page before: the page goes on behind it.", {
+    type: "integer",
+    minimum: 0,
+    default: 0,
+  }),
+  ClipLimit: limit(100, 500),
+  ClipStatus: {
+    ...query("status", "Only clips in one of these statuses, separated by commas.", {
+      type: "array",
+      items: { type: "string", enum: [...statuses] },
+      minItems: 1,
+    }),
+    style: "form",
+    explode: false,
+  },
+  ReportFormat: query("format", "What it is written as.", {
+    type: "string",
+    enum: ["html", "csv", "json"],
+    default: "html",
+  }),
+  ReportBase: query(
+    "base",
+    "What stands before each file's key in storage in the report's links, like `https://cdn.example/clips/` or `../videos/`; where left out, they lead to this API.",
+    { type: "string", maxLength: 2_048 },
+  ),
+  LastEventIdOfBatch: {
+    name: "Last-Event-ID",
+    in: "header",
+    description:
+      "The `id:` of the last frame, which only that of a batch that is over has: where nothing has happened since, the answer is 204. A browser's EventSource sends it by itself when it connects again.",
+    schema: { type: "string" },
+  },
   Purpose: query("purpose", "What they are for.", { type: "string" }),
   Variant: query("variant", "The video itself, or a picture of it.", {
     type: "string",

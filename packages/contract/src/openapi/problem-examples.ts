@@ -42,6 +42,18 @@ const usual: Readonly<Record<ProblemCode, Said>> = {
 };
 
 const ofTag: Partial<Readonly<Record<Operation["tag"], Sayings>>> = {
+  batches: {
+    not_found: ['There is no batch "batch_01a2".', "id"],
+    missing_value: ["input_file_id is required.", "input_file_id"],
+    unknown_field: ['Unknown field "budgt_usd" in reelq; did you mean "budget_usd"?', "reelq.budgt_usd"],
+    invalid_value: ["reelq.priority 900 must be a whole number from -100 to 100.", "reelq.priority"],
+    conflict: ["batch_01a2 is completed; only a batch that runs can be paused.", "id"],
+    body_too_large: ["The body has more than 16777216 bytes."],
+    idempotency_conflict: [
+      "The Idempotency-Key was used for batch_01a2 with another request. Use a new key.",
+      "Idempotency-Key",
+    ],
+  },
   files: { not_found: ['There is no file "file_01a2".', "file_id"] },
   events: {
     invalid_value: ['Last-Event-ID "yesterday" is not an event\'s id, like 1732000000000-0.', "Last-Event-ID"],
@@ -63,8 +75,12 @@ const filled: Sayings = {
   body_too_large: ["input_reference has more than 20971520 bytes.", "input_reference"],
 };
 
+const ofInput: Said = ['There is no file "file_01a2".', "input_file_id"];
+
+const nothing: Sayings = { unknown_field: ['Unknown field "now"; this call takes none.', "now"] };
+
 const rotation: Sayings = {
-  invalid_value: ["overlap_seconds: Too small: expected number to be >=0.", "overlap_seconds"],
+  invalid_value: ["overlap_seconds -1 must be a whole number from 0 to 604800.", "overlap_seconds"],
   unknown_field: ['Unknown field "overlap"; known fields: overlap_seconds.', "overlap"],
 };
 
@@ -115,6 +131,28 @@ const ofCall: Readonly<Record<string, Sayings>> = {
     unknown_field: ['Unknown field "please"; known fields: task, resubmit, fail.', "please"],
     invalid_value: ["task must be a text.", "task"],
   },
+  createBatch: { not_found: ofInput },
+  planBatch: { not_found: ofInput },
+  listBatches: { invalid_value: ['limit "0" must be a whole number from 1 to 100.', "limit"] },
+  updateBatch: {
+    unknown_field: ['Unknown field "windw"; did you mean "window"?', "windw"],
+    invalid_value: ["priority 900 must be a whole number from -100 to 100.", "priority"],
+  },
+  pauseBatch: nothing,
+  resumeBatch: nothing,
+  cancelBatch: nothing,
+  retryBatch: {
+    conflict: ["batch_01a2 has no failed clip.", "insist"],
+    unknown_field: ['Unknown field "insst"; did you mean "insist"?', "insst"],
+    invalid_value: ['insist "yes" must be true or false.', "insist"],
+  },
+  waiveBatchLines: {
+    missing_value: ["custom_ids is required.", "custom_ids"],
+    unknown_field: ['Unknown field "custom_id"; did you mean "custom_ids"?', "custom_id"],
+    invalid_value: ["custom_ids [] must be a list of at least 1 entry.", "custom_ids"],
+  },
+  listBatchClips: { invalid_value: ['limit "0" must be a whole number from 1 to 500.', "limit"] },
+  reportBatch: { invalid_value: ['format "pdf" is not known; allowed: html, csv, json.', "format"] },
   createFile: {
     malformed_body: ["The body ended before its end."],
     missing_value: ["file is required: send it as a part of the form.", "file"],
@@ -147,18 +185,24 @@ const ofCall: Readonly<Record<string, Sayings>> = {
   redeliverWebhook: {
     not_found: ['we_01a2 has no delivery "wd_01a2"; each is kept for 7 days after it ended.', "delivery"],
   },
-  metrics: {
-    unauthorized: ["An admin's API key is needed: send it as `Authorization: Bearer KEY`, or log in at /login."],
-    forbidden: [
-      "The API key studio is not an admin's: make one with `reelq keys create NAME --admin`, or name one admin in REELQ_API_KEYS.",
-    ],
-  },
+};
+
+/** Of what only an admin may call. */
+const ofAdmin: Sayings = {
+  unauthorized: ["An admin's API key is needed: send it as `Authorization: Bearer KEY`, or log in at /login."],
+  forbidden: [
+    "The API key studio is not an admin's: make one with `reelq keys create NAME --admin`, or name one admin in REELQ_API_KEYS.",
+  ],
 };
 
 /** What a call is refused with for a code; without a call, what most are. */
 export function problemExample(code: ProblemCode, operation?: Operation): ErrorBody {
   const [message, param] =
-    (operation && (ofCall[operation.id]?.[code] ?? ofTag[operation.tag]?.[code] ?? ofPath(code, operation))) ??
+    (operation &&
+      (ofCall[operation.id]?.[code] ??
+        ofTag[operation.tag]?.[code] ??
+        (operation.door === "admin" ? ofAdmin[code] : undefined) ??
+        ofPath(code, operation))) ??
     usual[code];
   return errorBody(problem(code, message, param));
 }
