@@ -65,6 +65,10 @@ export interface BenchOptions {
   /** Puts something between the engine and its folder. */
   readonly storage?: (folder: Storage) => Storage;
   readonly clock?: Clock;
+  /** More of a configuration: budgets, models, projects; what is said of `main` is added to what the bench says. */
+  readonly config?: Omit<Parameters<typeof openFleet>[0], "upstreams"> & {
+    readonly main?: Partial<NonNullable<Parameters<typeof openFleet>[0]["upstreams"]>[string]>;
+  };
   /** A worker starts by itself. @default true */
   readonly working?: boolean;
 }
@@ -217,7 +221,10 @@ export const delegate = (room: Storage): Storage => ({
   close: () => room.close(),
 });
 
-const fleetOf = (url: string, { places, looksPerSecond, capabilities }: BenchOptions): Fleet =>
+const fleetOf = (
+  url: string,
+  { places, looksPerSecond, capabilities, config: { main, ...more } = {} }: BenchOptions,
+): Fleet =>
   openFleet({
     upstreams: {
       main: {
@@ -228,8 +235,10 @@ const fleetOf = (url: string, { places, looksPerSecond, capabilities }: BenchOpt
           ...(places === undefined ? {} : { inFlight: places }),
           ...(looksPerSecond === undefined ? {} : { looksPerSecond }),
         },
+        ...main,
       },
     },
     models: tinyModels,
     timings: quickTimings,
+    ...more,
   });

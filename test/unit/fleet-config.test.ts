@@ -33,7 +33,7 @@ const wrong: readonly (readonly [line: string, ...mistakes: readonly string[]])[
   ["    key: ${NORTH_KY}", "the variable NORTH_KY is not set; did you mean NORTH_KEY?"],
   [
     "    retention: 60",
-    "upstreams.north.retention is not known; known here: url, key, models, weight, format, retentionSeconds, capabilities, limits, timeouts.",
+    "upstreams.north.retention is not known; known here: url, key, models, weight, format, retentionSeconds, capabilities, limits, budget, bills, timeouts.",
   ],
   ["    limit: 5", "upstreams.north.limit is not known; did you mean limits?"],
   ["    models:"],
@@ -146,8 +146,8 @@ describe("the file of REELQ_CONFIG", () => {
   test.each([
     ["models: sora-2", "must be a list of models, or a map of them"],
     ["models: []", "is empty; leave it out where all are served"],
-    ["models: { sora-2: 5 }", "must be the upstream's name for it, or a map with name, weight or limits"],
-    ["models: { sora-2: [x] }", "must be the upstream's name for it, or a map with name, weight or limits"],
+    ["models: { sora-2: 5 }", "must be the upstream's name for it, or a map with name, weight, limits or price"],
+    ["models: { sora-2: [x] }", "must be the upstream's name for it, or a map with name, weight, limits or price"],
     ["key: 12345678", "must be a text; put digits in quotes"],
     ["weight: much", "must be a number above 0"],
     ["weight: -1", "must be above 0"],

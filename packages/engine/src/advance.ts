@@ -1,8 +1,10 @@
-import { isFinal, type Status, type Video, type VideoId } from "@reelq/contract";
+import { type BatchId, isFinal, type Status, type Video, type VideoId } from "@reelq/contract";
+import { isLoose, poolOf, turnOf } from "./batches/pool.ts";
 import { eventStreamLength } from "./event-stream.ts";
 import type { Health } from "./health.ts";
 import { type LaneLimits, rateWindowMs, takesPlace } from "./lane.ts";
-import type { LimitOwner, Obstacle } from "./obstacle.ts";
+import { type Cap, type Place, postingsBetween, scopes } from "./money.ts";
+import type { HeldBack, LimitOwner, Obstacle } from "./obstacle.ts";
 
 /** What happens in the same script as the write. */
 export interface AdvanceOptions {
@@ -21,6 +23,8 @@ export interface AdvanceOptions {
   /** What the POST taught of the account's cap of tasks at once; when a refused one was sent, ms since 1970. */
   readonly pulse?: { readonly kind: "accepted" } | { readonly kind: "crowded"; readonly sentAt: number };
   readonly health?: Health;
+  /** What the attempt may not pass, where leave is asked for and its price is known; the batch's own is added. */
+  readonly caps?: readonly Cap[];
   /** When to tell that the video is still in the status it enters, ms since 1970; none where left out. */
   readonly alarmAt?: number;
 }
@@ -34,6 +38,8 @@ export type Advance =
   | { readonly kind: "changed" }
   /** No leave to send: nothing was written. */
   | { readonly kind: "refused"; readonly obstacle: Obstacle }
+  /** The lane would send it; its batch or a budget does not let it go. Nothing was written. */
+  | { readonly kind: "held_back"; readonly by: HeldBack }
   | { readonly kind: "owned"; readonly owner: VideoId };
 
 /** What a move into this status adds to. */
@@ -65,6 +71,54 @@ interface Move {
   readonly pulse?: AdvanceOptions["pulse"];
   readonly health?: Health;
   readonly rateWindowMs: number;
+  /** Of a clip that goes to, or stays in, the pool of its batch: its turn there. */
+  readonly turn?: number;
+  readonly batch?: BatchMove;
+  readonly postings?: readonly PostingMove[];
+  /** What the attempt will cost, where caps are to be held. */
+  readonly estimate?: number;
+  readonly caps?: readonly (readonly [scope: number, micros: number, name: string])[];
+  /** The number of the batch's own scope. */
+  readonly ownScope?: number;
+}
+
+/** What a move is to the video's batch. */
+interface BatchMove {
+  readonly id: BatchId;
+  readonly project: string;
+  readonly number: number;
+  readonly pool: string;
+  /** 1: it comes to wait in a lane, no longer in its batch; -1: it waits there no more. */
+  readonly loose: -1 | 0 | 1;
+  readonly from: Status;
+  readonly to: Status;
+  readonly wasOver: boolean;
+  readonly isOver: boolean;
+  /** The failure class that it enters. */
+  readonly class?: string;
+  readonly skipped?: true;
+  /** Micro-USD that are now charged, or may be. */
+  readonly paid: number;
+  readonly looks: number;
+  readonly setbacks: number;
+  readonly events: number;
+}
+
+/** A posting whose scopes are numbers of keys, with their names. */
+interface PostingMove {
+  readonly attempt: number;
+  readonly upstream: string;
+  readonly day: string;
+  readonly from: Place;
+  readonly to: Place;
+  readonly micros: number;
+  readonly scopes: readonly (readonly [number: number, name: string])[];
+}
+
+/** A move, and the scopes of money that it names by their numbers, the first one 1. */
+export interface MoveWithScopes {
+  readonly move: Move;
+  readonly scopes: readonly string[];
 }
 
 function placeOf(video: Video, written: Video, asksForLeave: boolean): Move["place"] {
@@ -74,10 +128,11 @@ function placeOf(video: Video, written: Video, asksForLeave: boolean): Move["pla
   return asksForLeave || isBack ? "take" : "keep";
 }
 
-export function moveOf(video: Video, written: Video, options: AdvanceOptions): Move {
-  const { alarmAt, ...asked } = options;
+export function moveOf(video: Video, written: Video, options: AdvanceOptions): MoveWithScopes {
+  const { alarmAt, caps, ...asked } = options;
   const isNewStatus = video.status !== written.status;
-  return {
+  const { money, named } = moneyMove(video, written, caps);
+  const move: Move = {
     ...asked,
     rateWindowMs,
     id: video.id,
@@ -91,6 +146,83 @@ export function moveOf(video: Video, written: Video, options: AdvanceOptions): M
     ...(isFinal(written.status) ? {} : { due: written.dueAt }),
     ...(isNewStatus ? { events: eventStreamLength, counter: counterOf(written) } : {}),
     ...(isNewStatus && written.status === "rendering" ? { task: written.task.id } : {}),
+    ...(written.status === "queued" && written.batch && written.parked ? { turn: turnOf(written.batch) } : {}),
+    ...batchMove(video, written),
+    ...money,
+  };
+  return { move, scopes: named };
+}
+
+type MoneyMove = Pick<Move, "postings" | "caps" | "estimate" | "ownScope">;
+
+function moneyMove(
+  video: Video,
+  written: Video,
+  caps: readonly Cap[] | undefined,
+): { readonly money: MoneyMove; readonly named: readonly string[] } {
+  const postings = postingsBetween(video, written);
+  const estimate = caps === undefined ? undefined : written.attempts.at(-1)?.estimate;
+  if (postings.length === 0 && estimate === undefined) return { money: {}, named: [] };
+  const own = written.batch && scopes.batch(written.batch.id);
+  const named = [
+    ...new Set([
+      ...postings.flatMap((posting) => posting.scopes),
+      ...(caps ?? []).map(({ scope }) => scope),
+      ...(own === undefined ? [] : [own]),
+    ]),
+  ];
+  const numberOf = (scope: string): number => named.indexOf(scope) + 1;
+  const money: MoneyMove = {
+    ...(postings.length === 0
+      ? {}
+      : {
+          postings: postings.map(({ attempt, upstream, day, from, to, micros, scopes: counted }) => {
+            return {
+              attempt,
+              upstream,
+              day,
+              from,
+              to,
+              micros,
+              scopes: counted.map((one) => [numberOf(one), one] as const),
+            };
+          }),
+        }),
+    ...(estimate === undefined || caps === undefined
+      ? {}
+      : {
+          estimate,
+          caps: caps.map(({ scope, micros, name }) => [numberOf(scope), micros, name] as const),
+          ...(own === undefined ? {} : { ownScope: numberOf(own) }),
+        }),
+  };
+  return { money, named };
+}
+
+function batchMove(video: Video, written: Video): Pick<Move, "batch"> {
+  const { batch } = written;
+  if (!batch) return {};
+  const paid = postingsBetween(video, written)
+    .filter(({ to }) => to === "charged" || to === "unknown")
+    .reduce((sum, { micros }) => sum + micros, 0);
+  return {
+    batch: {
+      id: batch.id,
+      project: written.project,
+      number: batch.number,
+      pool: poolOf(written),
+      loose: (Number(isLoose(written)) - Number(isLoose(video))) as -1 | 0 | 1,
+      from: video.status,
+      to: written.status,
+      wasOver: isFinal(video.status),
+      isOver: isFinal(written.status),
+      paid,
+      looks: "looks" in written ? written.looks.count : "looks" in video ? video.looks.count : 0,
+      setbacks: Object.values(written.setbacks).reduce((sum, times) => sum + times, 0),
+      events: eventStreamLength,
+      ...(written.status === "failed" ? { class: written.failure.class } : {}),
+      ...(written.status === "cancelled" && written.skipped ? { skipped: true as const } : {}),
+    },
   };
 }
 
@@ -111,6 +243,15 @@ export function advanceOf(reply: readonly (string | number | null)[], written: V
       return refused({ kind, waitMs, reason: String(second) });
     case "breaker":
       return refused({ kind, waitMs, reason: String(second), isTried: third === "tried" });
+    case "held":
+      return { kind: "held_back", by: { kind, state: String(first), reason: String(second) } };
+    case "canary":
+      return { kind: "held_back", by: { kind } };
+    case "budget":
+      return {
+        kind: "held_back",
+        by: { kind, whose: String(first), spent: Number(second), cap: Number(third), needed: Number(fourth) },
+      };
     case "owned":
       return { kind, owner: String(first) as VideoId };
     default:

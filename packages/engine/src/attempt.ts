@@ -20,5 +20,12 @@ export function settled(
   return { ...core, attempts: [...core.attempts.slice(0, -1), ended] };
 }
 
+/** The last attempt by what its end says of the bill; one that made no task has been judged by its own outcome. */
+export function billed(core: VideoCore, charged: Charged): VideoCore {
+  const last = core.attempts.at(-1);
+  if (last?.task === undefined || last.charged !== "unknown") return core;
+  return { ...core, attempts: [...core.attempts.slice(0, -1), { ...last, charged }] };
+}
+
 /** Without the last attempt: it is proved that nothing was sent, or nothing made. */
 export const withdrawn = (core: VideoCore): VideoCore => ({ ...core, attempts: core.attempts.slice(0, -1) });

@@ -1,21 +1,18 @@
-import { isFinal, type Status, statuses, type Video, type VideoId } from "@reelq/contract";
+import { isFinal, type Money, type Status, statuses, type Video, type VideoId } from "@reelq/contract";
+import { auditBatches } from "./batches/audit.ts";
+import { isParked, poolOf, turnOf } from "./batches/pool.ts";
+import { openBooks } from "./books.ts";
+import type { Finding } from "./finding.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
 import type { Engine } from "./engine.ts";
 import { takesPlace } from "./lane.ts";
-
-/** One broken invariant: what it is, and whether the audit could mend it. */
-export interface Finding {
-  /** The video's id, or the key where no video is known. */
-  readonly about: string;
-  readonly message: string;
-  /** False: a person has to look. */
-  readonly repaired: boolean;
-}
 
 export interface AuditReport {
   readonly videos: number;
   readonly byStatus: Readonly<Record<Status, number>>;
   readonly findings: readonly Finding[];
+  /** All money, and whether journal, balances and records were seen to agree: not while money moved. */
+  readonly money: Money & { readonly isProven: boolean };
 }
 
 const pageLength = 500;
@@ -32,19 +29,21 @@ export async function audit(engine: Engine, mend: boolean): Promise<AuditReport>
   const byStatus = Object.fromEntries(statuses.map((status) => [status, 0])) as Record<Status, number>;
   let videos = 0;
   const owners = new Map<string, VideoId>();
+  const books = await openBooks(engine);
   for await (const id of everyId(engine)) {
     videos += 1;
     const video = await readOrReport(id, engine, findings);
     if (!video) continue;
     byStatus[video.status] += 1;
+    books.enter(video);
     findings.push(
       ...(await auditIndexes(video, engine, mend)),
       ...(await auditTask(video, engine, owners)),
       ...(await auditFile(video, engine)),
     );
   }
-  findings.push(...(await auditStrays(engine, mend)));
-  return { videos, byStatus, findings };
+  findings.push(...(await auditStrays(engine, mend)), ...(await auditBatches(engine, mend)), ...(await books.close()));
+  return { videos, byStatus, findings, money: await books.sums() };
 }
 
 async function* everyId({ redis, keys }: Engine): AsyncGenerator<VideoId> {
@@ -82,7 +81,17 @@ async function auditIndexes(video: Video, engine: Engine, mend: boolean): Promis
     [keys.due, !isFinal(status), video.dueAt, "the due times"],
     [keys.inFlight(video.lane), takesPlace(video), video.updatedAt, "its lane's places"],
     [keys.accountInFlight(video.lane.upstream), takesPlace(video), video.updatedAt, "its account's places"],
-    [keys.waiting(video.lane), status === "queued", 0, "the queued videos of its lane"],
+    [keys.waiting(video.lane), status === "queued" && !isParked(video), 0, "the queued videos of its lane"],
+    ...(video.batch
+      ? [
+          [
+            keys.batchPool(video.batch.id, poolOf(video)),
+            isParked(video),
+            turnOf(video.batch),
+            "the pool of its batch",
+          ] as const,
+        ]
+      : []),
   ];
   const scores = await Promise.all(expected.map(([key]) => redis.zscore(key, id)));
   const wrong = expected.filter(([, isMember], index) => isMember !== (scores[index] !== null));

@@ -78,11 +78,12 @@ interface Reader {
   stop(): void;
 }
 
-export function openEventFeed({ redis, redisUrl, keys, facts }: Engine): EventFeed {
+export function openEventFeed(engine: Engine): EventFeed {
+  const { redis, redisUrl, keys, facts } = engine;
   const all = new Set<Listening>();
   const byVideo = new Map<VideoId, Set<Listening>>();
   const inTurn = openTurns(readsAtOnce);
-  const tellable = openTelling({ redis, keys });
+  const tellable = openTelling(engine);
   let reader: Reader | undefined;
   let isClosed = false;
 

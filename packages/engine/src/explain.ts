@@ -1,5 +1,6 @@
 import { isFinal, lastAttempt, type Video, type VideoIn } from "@reelq/contract";
 import { notFoundForMs, notFoundTimes, renderDeadlineMs } from "./backoff.ts";
+import { sayParked } from "./batches/explain.ts";
 import { MINUTE, SECOND } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import { expiryOf } from "./expiry.ts";
@@ -37,6 +38,8 @@ export function openExplainer(engine: Engine): Explainer {
     if (isFinal(video.status)) return { video, sentence: ended(video) };
     const [[lane], workers] = await Promise.all([ledger.laneStates([video.lane]), ledger.workers()]);
     const facts = { video, ...(lane ? { lane } : {}) };
+    if (video.status === "queued" && video.parked && workers > 0)
+      return { ...facts, ...(await sayParked(video, engine)) };
     // Whatever else may hold it, nothing moves without these two.
     if (workers === 0) return { ...facts, sentence: `No worker is running, so it stays ${placeOf(video)}.` };
     if (video.status !== "queued" && !serves(fleet, video)) {

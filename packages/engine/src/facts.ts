@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import type { Alarm, DisabledReason, Lane, Status, Video, VideoId } from "@reelq/contract";
+import type { Alarm, BatchId, BatchState, DisabledReason, Lane, Status, Video, VideoId } from "@reelq/contract";
 import type { BreakerChange } from "./advance.ts";
 import type { WebhookTried } from "./webhooks/delivery.ts";
 
@@ -28,6 +28,8 @@ export interface FactMap {
   fenced: [{ id: VideoId; version: number; wanted: Status; task: string | null }];
   /** A video is still where it is, and somebody should know: a render overdue, a file at risk. */
   alarm: [{ video: Video; alarm: Alarm; detail: string }];
+  /** A batch changed its state. */
+  batchTurned: [{ batch: BatchId; from: BatchState; to: BatchState; why: string }];
   /** A record or a reminder that cannot be read was left alone. */
   setAside: [{ what: "record" | "reminder"; id: string; reason: string }];
   /** The sweep reminded of videos whose next step was missing. */

@@ -1,5 +1,13 @@
-import { type Catalogue, catalogueSchema } from "@reelq/contract";
+import {
+  type Catalogue,
+  catalogueSchema,
+  type FailureClass,
+  failureClasses,
+  modelSchema,
+  readUsd,
+} from "@reelq/contract";
 import { z } from "zod";
+import { dayOf } from "./day.ts";
 import { mistakesBetween } from "./fleet-mistakes.ts";
 import { timingsSchema } from "./timings.ts";
 
@@ -28,6 +36,36 @@ const weightSchema = z
   .positive("must be above 0")
   .max(1_000, "must be at most 1000");
 
+const noAmount = "must be an amount in US dollars, like 25 or 12.50";
+
+/** US dollars as people write them. */
+const usd = z
+  .union([z.number(), z.string()], { error: noAmount })
+  .refine((given) => readUsd(given) !== undefined, noAmount);
+
+/** What may be spent; what is left out has no cap. */
+const budgetSchema = z.strictObject({
+  /** From midnight to midnight. */
+  perDayUsd: usd.optional(),
+  /** Ever. */
+  totalUsd: usd.optional(),
+});
+export type BudgetSettings = z.infer<typeof budgetSchema>;
+
+function whyNoZone(timeZone: string): string | undefined {
+  try {
+    dayOf(0, timeZone);
+    return undefined;
+  } catch {
+    return "is no time zone; one looks like Europe/Berlin";
+  }
+}
+
+/** Failure classes of which an upstream's bill decides whether they cost money. */
+const openClasses = Object.entries(failureClasses).flatMap(([name, { charged }]) =>
+  charged === "unknown" ? [name] : [],
+) as [FailureClass, ...FailureClass[]];
+
 /** A model at one upstream, where more is to be said than its name. */
 const servedSchema = z.strictObject({
   /** What the upstream calls it, where that differs. */
@@ -36,6 +74,8 @@ const servedSchema = z.strictObject({
   weight: weightSchema.optional(),
   /** Of this model at this upstream, within those of the whole account. */
   limits: limitsSchema.optional(),
+  /** What it costs there; the model's own price where left out. */
+  price: modelSchema.shape.price,
 });
 
 const servesNothing = "is empty; leave it out where all are served";
@@ -44,7 +84,7 @@ const servedModels = z
   .record(
     z.string(),
     z.union([z.string().min(1), servedSchema], {
-      error: "must be the upstream's name for it, or a map with name, weight or limits",
+      error: "must be the upstream's name for it, or a map with name, weight, limits or price",
     }),
   )
   .refine((models) => Object.keys(models).length > 0, servesNothing);
@@ -110,6 +150,14 @@ const upstreamSchema = z.strictObject({
     .optional(),
   /** Of the whole account. */
   limits: limitsSchema.optional(),
+  /** What may be spent there. */
+  budget: budgetSchema.optional(),
+  /** Whether it bills clips that failed, by failure class, where the class alone does not say it. */
+  bills: z
+    .partialRecord(z.enum(openClasses), z.boolean({ error: "must be true or false" }), {
+      error: `must be a map of failure classes (${openClasses.join(", ")}) to true or false`,
+    })
+    .optional(),
   timeouts: z
     .strictObject({
       /** TCP and TLS. */
@@ -133,6 +181,30 @@ const shape = z.strictObject({
   /** For a model, those that may stand in for it while no upstream that serves it can be reached. */
   equivalents: z
     .record(z.string(), z.array(z.string(), { error: "must be a list of models" }).min(1, "must name a model"))
+    .default({}),
+  /** What may be spent on everything. */
+  budget: budgetSchema
+    .extend({
+      /** Whose midnight ends the budgets' day. */
+      timeZone: z
+        .string()
+        .default("UTC")
+        .superRefine((timeZone, context) => {
+          const message = whyNoZone(timeZone);
+          if (message !== undefined) context.addIssue({ code: "custom", message });
+        }),
+    })
+    .prefault({}),
+  /** By the name that an API key has. */
+  projects: z
+    .record(
+      z.string(),
+      z.strictObject({
+        budget: budgetSchema.optional(),
+        /** Its share of a lane that batches of several projects wait for. */
+        weight: weightSchema.default(1),
+      }),
+    )
     .default({}),
   /** Reference images. */
   references: z

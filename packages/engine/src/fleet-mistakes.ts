@@ -7,10 +7,12 @@ interface Mistake {
 
 /** What is wrong between the parts of a file of `REELQ_CONFIG`, whatever is wrong inside them. */
 export const mistakesBetween = (config: Unsure): readonly Mistake[] =>
-  [unknownModels, standsInForItself, unservedModels, sameAccounts, idleEquivalents].flatMap((judge) => judge(config));
+  [unknownModels, standsInForItself, unservedModels, sameAccounts, idleEquivalents, unpricedModels].flatMap((judge) =>
+    judge(config),
+  );
 
 /** The file before it is known to have the right shape. */
-type Unsure = Readonly<Record<"upstreams" | "models" | "equivalents", unknown>>;
+type Unsure = Readonly<Record<"upstreams" | "models" | "equivalents" | "budget" | "projects", unknown>>;
 
 const entriesOf = (value: unknown): [string, unknown][] =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
@@ -125,6 +127,32 @@ function sameAccounts({ upstreams }: Unsure): Mistake[] {
     seen.set(account, upstream);
     if (other === undefined) return [];
     const message = `has the url and the key of ${other}: one account under two names would pass its limits; keep one of them`;
+    return [{ path: ["upstreams", upstream], message }];
+  });
+}
+
+/** A budget cannot hold what nobody said the price of. */
+function unpricedModels({ upstreams, models, budget, projects }: Unsure): Mistake[] {
+  const caps = (part: unknown): boolean =>
+    fieldOf(part, "perDayUsd") !== undefined || fieldOf(part, "totalUsd") !== undefined;
+  const capsAll =
+    caps(budget) || entriesOf(projects).some(([, project]) => caps(fieldOf(project, "budget")))
+      ? "a budget"
+      : undefined;
+  const catalogue = { ...seedCatalogue, ...Object.fromEntries(entriesOf(models)) };
+  return entriesOf(upstreams).flatMap(([upstream, entry]) => {
+    const why = capsAll ?? (caps(fieldOf(entry, "budget")) ? `the budget of ${upstream}` : undefined);
+    if (why === undefined) return [];
+    const list = fieldOf(entry, "models");
+    const served = list === undefined ? Object.keys(catalogue) : textsIn(list).map(([model]) => model);
+    const unpriced = served.filter(
+      (model) =>
+        fieldOf(catalogue, model) !== undefined &&
+        fieldOf(fieldOf(list, model), "price") === undefined &&
+        fieldOf(fieldOf(catalogue, model), "price") === undefined,
+    );
+    if (unpriced.length === 0) return [];
+    const message = `serves ${few(unpriced)} without a price, which ${why} cannot hold; add price under models, or name only the models that have one`;
     return [{ path: ["upstreams", upstream], message }];
   });
 }

@@ -1,8 +1,21 @@
-import { type Catalogue, type Lane, seedCatalogue, type Video, type VideoRequest } from "@reelq/contract";
+import {
+  type Catalogue,
+  type Charged,
+  type FailureClass,
+  failureClasses,
+  type Lane,
+  type MicroUsd,
+  priceOf,
+  readUsd,
+  seedCatalogue,
+  type Video,
+  type VideoRequest,
+} from "@reelq/contract";
 import type { z } from "zod";
 import { DAY, SECOND } from "./clock.ts";
 import { assumedLifeMs } from "./expiry.ts";
 import {
+  type BudgetSettings,
   type Capability,
   type FleetConfig,
   fleetSchema,
@@ -35,6 +48,16 @@ export interface Fleet {
   readonly idempotencyKeepMs: number;
   /** A reference image must have the video's size. */
   readonly refusesMisfits: boolean;
+  /** What one clip is expected to cost in a lane; undefined where nobody said a price. */
+  priceIn(lane: Lane, seconds: number): MicroUsd | undefined;
+  /** The same in the dearest of the model's lanes; undefined where one of them has no price. */
+  dearest(model: string, seconds: number): MicroUsd | undefined;
+  /** What may be spent, of everything, of a project and at an upstream, by day and ever. */
+  readonly budgets: Budgets;
+  /** Whether an attempt that ended so cost money there. */
+  chargedBy(upstream: string, failure: FailureClass): Charged;
+  /** A project's share of a lane that batches of several projects wait for. */
+  projectWeight(project: string): number;
   /** How long an upstream keeps a finished file where the task does not say, in ms. */
   retentionMs(upstream: string): number;
 }
@@ -49,6 +72,8 @@ export function openFleet(given: z.input<typeof fleetSchema>): Fleet {
     Object.keys(models).map((model) => ({ upstream, model })),
   );
   const lanesOf = (model: string): readonly Lane[] => lanes.filter((lane) => lane.model === model);
+  const priceIn = ({ upstream, model }: Lane, seconds: number): MicroUsd | undefined =>
+    priceOf(served[upstream]?.[model]?.price ?? catalogue[model]?.price, seconds);
   return {
     config,
     // A model that nobody serves cannot be asked for, once there are upstreams at all.
@@ -73,12 +98,46 @@ export function openFleet(given: z.input<typeof fleetSchema>): Fleet {
     capability: (upstream, what) => config.upstreams[upstream]?.capabilities?.[what] ?? "auto",
     idempotencyKeepMs: config.idempotency.keepDays * DAY,
     refusesMisfits: config.references.misfit === "refuse",
+    priceIn,
+    dearest: (model, seconds) => {
+      const prices = lanesOf(model).map((lane) => priceIn(lane, seconds));
+      return prices.length === 0 || prices.includes(undefined) ? undefined : Math.max(...(prices as number[]));
+    },
+    budgets: {
+      timeZone: config.budget.timeZone,
+      all: budgetFrom(config.budget),
+      of: (project) => budgetFrom(config.projects[project]?.budget),
+      at: (upstream) => budgetFrom(config.upstreams[upstream]?.budget),
+    },
+    chargedBy: (upstream, failure) => {
+      const bills = config.upstreams[upstream]?.bills?.[failure];
+      return bills === undefined ? failureClasses[failure].charged : bills ? "yes" : "no";
+    },
+    projectWeight: (project) => config.projects[project]?.weight ?? 1,
     retentionMs: (upstream) => {
       const { retentionSeconds } = config.upstreams[upstream] ?? {};
       return retentionSeconds === undefined ? assumedLifeMs : retentionSeconds * SECOND;
     },
   };
 }
+
+/** A cap in millionths of a US dollar; undefined: none. */
+interface Budget {
+  readonly perDay: MicroUsd | undefined;
+  readonly total: MicroUsd | undefined;
+}
+
+interface Budgets {
+  readonly timeZone: string;
+  readonly all: Budget;
+  of(project: string): Budget;
+  at(upstream: string): Budget;
+}
+
+const budgetFrom = ({ perDayUsd, totalUsd }: BudgetSettings = {}): Budget => ({
+  perDay: perDayUsd === undefined ? undefined : readUsd(perDayUsd),
+  total: totalUsd === undefined ? undefined : readUsd(totalUsd),
+});
 
 const limitsFrom = ({ inFlight, requestsPerMinute, looksPerSecond }: LimitSettings = {}): Limits => ({
   inFlight: inFlight ?? 0,

@@ -16,7 +16,12 @@ export type { Told } from "./told.ts";
 export { openPulse, type Pulse } from "./pulse.ts";
 export { openRateLimit, type Rate, type RateLimit, rateWindowSeconds } from "./rate-limit.ts";
 export { type Kept, maxUploadBytes, openUploads, type Upload, uploadPurposes, type Uploads } from "./uploads.ts";
-export { audit, type AuditReport, type Finding } from "./audit.ts";
+export { audit, type AuditReport } from "./audit.ts";
+export type { Finding } from "./finding.ts";
+export type { Batches, BatchListOptions, ClipListOptions } from "./batches/batches.ts";
+export { type OpenBatches, openBatches } from "./batches/open-batches.ts";
+export type { IntakeParts, ReadManifest } from "./batches/intake.ts";
+export { type ReportSources, thumbnailUrl } from "./batches/sources.ts";
 export type { Caller } from "./caller.ts";
 export {
   type DirectProducer,
@@ -39,6 +44,7 @@ export { defaultPrefix, keysFor, prefixOption } from "./keys.ts";
 export type { Ask, ReferenceGiven, Repeatable } from "./ask.ts";
 export { type Accepted, type Outside, type Producer, producerOn } from "./producer.ts";
 export { RefusedItemsError } from "./refused-items-error.ts";
+export { foldJournal } from "./journal.ts";
 export { metricsText } from "./metrics.ts";
 export { openPerson, type Person, type Resolution } from "./person.ts";
 export { sayLane } from "./obstacle.ts";

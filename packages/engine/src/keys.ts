@@ -1,4 +1,4 @@
-import type { DeliveryStatus, Lane, Status, VideoId } from "@reelq/contract";
+import type { BatchId, DeliveryStatus, Lane, Status, VideoId } from "@reelq/contract";
 import { laneName } from "./lane.ts";
 
 /**
@@ -74,6 +74,48 @@ export interface Keys {
   readonly learned: (lane: Lane, seconds: number) => string;
   /** HASH like `learned`: the full sketch before it. */
   readonly learnedBefore: (lane: Lane, seconds: number) => string;
+  /** HASH, see `batches/record.ts`: one batch, with its counts. */
+  readonly batch: (id: BatchId) => string;
+  /** ZSET, all scores 0, so by age: every batch. */
+  readonly batches: string;
+  /** ZSET like `batches`: a project's. */
+  readonly projectBatches: (project: string) => string;
+  /** SET: the batches that are not over. */
+  readonly openBatches: string;
+  /** STRING worker, expires: who keeps the batches. */
+  readonly batchKeeper: string;
+  /** STRING process, expires: who judges and accepts a batch's manifest. */
+  readonly batchIntake: (id: BatchId) => string;
+  /** HASH number -> JSON: a batch's clips; see `batches/clip.ts`. */
+  readonly batchClips: (id: BatchId) => string;
+  /** HASH custom id -> number of the first take: the lines of a batch. */
+  readonly batchLines: (id: BatchId) => string;
+  /** SET: the pools that a batch's clips wait in. */
+  readonly batchPools: (id: BatchId) => string;
+  /** ZSET video -> turn: the clips of a batch that wait to be let go to one model, or to one lane where they are bound to it. */
+  readonly batchPool: (id: BatchId, pool: string) => string;
+  /** SET of videos: those that remix a clip of a batch which is not stored yet. */
+  readonly batchDependents: (id: BatchId, number: number) => string;
+  /** HASH number -> video: clips that another batch is having rendered. */
+  readonly batchShared: (id: BatchId) => string;
+  /** ZSET `batch number` -> ms since 1970: clips that have ended and were not looked at by the keeper. */
+  readonly batchNews: string;
+  /** STRING JSON: what projects and batches have had of a lane, for their weights; see `batches/fair-share.ts`. */
+  readonly batchShares: (lane: Lane) => string;
+  /** STRING `fingerprint id`, expires: the batch that a request made. */
+  readonly batchMemory: (apiKey: string, name: string) => string;
+  /** HASH render key -> video: what was rendered last for it in a project. */
+  readonly renders: (project: string) => string;
+  /** HASH account -> micro-USD: what is reserved, charged and not known of one scope; see `money.ts`. */
+  readonly money: (scope: string) => string;
+  /** SET: every scope that money was ever reserved for. */
+  readonly moneyScopes: string;
+  /** STREAM of postings: each amount that went from one account to another. */
+  readonly moneyJournal: string;
+  /** HASH `scope account` -> micro-USD: the sums of postings that are no longer in the journal. */
+  readonly moneyOpening: string;
+  /** HASH `scope account` -> micro-USD: of the balances, what belongs to videos that were deleted. */
+  readonly moneyGone: string;
   /** HASH, see `webhooks/endpoint.ts`: where a project's events are sent, with its secret. */
   readonly webhookEndpoint: (id: string) => string;
   /** ZSET, all scores 0, so by age: every webhook endpoint. */
@@ -163,6 +205,27 @@ export function keysFor(prefix: string): Keys {
     breaker: (upstream) => `${prefix}:breaker:${upstream}`,
     learned: (lane, seconds) => `${prefix}:learned:${laneName(lane)}/${seconds}`,
     learnedBefore: (lane, seconds) => `${prefix}:learned-before:${laneName(lane)}/${seconds}`,
+    batch: (id) => `${prefix}:batch:${id}`,
+    batches: `${prefix}:batches`,
+    projectBatches: (project) => `${prefix}:batches:${project}`,
+    openBatches: `${prefix}:open-batches`,
+    batchKeeper: `${prefix}:batch-keeper`,
+    batchIntake: (id) => `${prefix}:batch-intake:${id}`,
+    batchClips: (id) => `${prefix}:batch-clips:${id}`,
+    batchLines: (id) => `${prefix}:batch-lines:${id}`,
+    batchPools: (id) => `${prefix}:batch-pools:${id}`,
+    batchPool: (id, pool) => `${prefix}:batch-pool:${id}:${pool}`,
+    batchDependents: (id, number) => `${prefix}:batch-dependents:${id}:${number}`,
+    batchShared: (id) => `${prefix}:batch-shared:${id}`,
+    batchNews: `${prefix}:batch-news`,
+    batchShares: (lane) => `${prefix}:batch-shares:${laneName(lane)}`,
+    batchMemory: (apiKey, name) => `${prefix}:batch-memory:${apiKey}:${name}`,
+    renders: (project) => `${prefix}:renders:${project}`,
+    money: (scope) => `${prefix}:money:${scope}`,
+    moneyScopes: `${prefix}:money-scopes`,
+    moneyJournal: `${prefix}:money-journal`,
+    moneyOpening: `${prefix}:money-opening`,
+    moneyGone: `${prefix}:money-gone`,
     webhookEndpoint: (id) => `${prefix}:webhook-endpoint:${id}`,
     webhookEndpoints: `${prefix}:webhook-endpoints`,
     projectWebhookEndpoints: (project) => `${prefix}:webhook-endpoints:${project}`,

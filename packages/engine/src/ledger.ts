@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import {
   type Alarm,
   isAllowed,
+  isFinal,
   type Lane,
   type LedgerEvent,
   type Status,
@@ -12,6 +13,8 @@ import {
 } from "@reelq/contract";
 import type { Redis } from "ioredis";
 import { type Advance, type AdvanceOptions, advanceOf, moveOf } from "./advance.ts";
+import { poolOf } from "./batches/pool.ts";
+import { positionsOf } from "./money.ts";
 import { type Clock, DAY, MINUTE } from "./clock.ts";
 import { eventOf, eventStreamLength } from "./event-stream.ts";
 import { readIdPage } from "./id-page.ts";
@@ -189,6 +192,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
     },
 
     async remove(video, files) {
+      const { batch } = video;
       const [kind] = await scripts.remove(
         [
           keys.video(video.id),
@@ -200,8 +204,26 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           keys.evidence(video.id),
           keys.waiting(video.lane),
           keys.trash,
+          keys.moneyGone,
+          keys.renders(video.project),
+          ...(batch
+            ? [keys.batch(batch.id), keys.batchPool(batch.id, poolOf(video)), keys.batchNews]
+            : Array.from({ length: 3 }, () => keys.video(video.id))),
         ],
-        [video.id, video.version, video.project, clock.now(), eventStreamLength, JSON.stringify(files)],
+        [
+          video.id,
+          video.version,
+          video.project,
+          clock.now(),
+          eventStreamLength,
+          JSON.stringify(files),
+          JSON.stringify(positionsOf(video).map(({ scope, account, micros }) => [`${scope} ${account}`, micros])),
+          batch?.renderKey ?? "",
+          video.status,
+          batch?.number ?? "",
+          isFinal(video.status) ? 0 : 1,
+          batch ? `${batch.id} ${batch.number}` : "",
+        ],
       );
       return kind === "removed";
     },
@@ -226,6 +248,8 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
       const written = { ...next, dueAt: Math.ceil(next.dueAt), version: video.version + 1, updatedAt: clock.now() };
       const task = written.status === "rendering" ? written.task : undefined;
       const { lane } = video;
+      const { move, scopes } = moveOf(video, written, options);
+      const { batch } = written;
       const reply = await scripts.advance(
         [
           keys.video(video.id),
@@ -247,8 +271,21 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           keys.cap(lane),
           keys.breaker(lane.upstream),
           keys.accountCap(lane.upstream),
+          ...(batch || scopes.length > 0
+            ? [
+                batch ? keys.batch(batch.id) : keys.video(video.id),
+                keys.batchNews,
+                batch ? keys.batchPool(batch.id, poolOf(video)) : keys.video(video.id),
+                batch ? keys.batchPool(batch.id, poolOf(written)) : keys.video(video.id),
+                batch ? keys.batchPools(batch.id) : keys.video(video.id),
+                keys.openBatches,
+                keys.moneyJournal,
+                keys.moneyScopes,
+                ...scopes.map(keys.money),
+              ]
+            : []),
         ],
-        [JSON.stringify(moveOf(video, written, options)), JSON.stringify(written)],
+        [JSON.stringify(move), JSON.stringify(written)],
       );
       return advanceOf(reply, written);
     },

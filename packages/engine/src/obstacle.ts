@@ -1,3 +1,4 @@
+import { sayUsd } from "@reelq/contract";
 import { type LaneLimits, rateWindowMs } from "./lane.ts";
 import type { LaneState } from "./lane-state.ts";
 import { span } from "./span.ts";
@@ -19,6 +20,21 @@ export type Obstacle =
       readonly isLearned: boolean;
     }
   | { readonly kind: "rate"; readonly allowed: number; readonly waitMs: number; readonly whose: LimitOwner };
+
+/** What keeps one video from being sent, and not its lane. */
+export type HeldBack =
+  /** Its batch sends nothing: which state it is in, and why. */
+  | { readonly kind: "held"; readonly state: string; readonly reason: string }
+  /** Its batch's first clips are not verified yet. */
+  | { readonly kind: "canary" }
+  /** It would pass a cap; amounts in millionths of a US dollar. */
+  | {
+      readonly kind: "budget";
+      readonly whose: string;
+      readonly spent: number;
+      readonly cap: number;
+      readonly needed: number;
+    };
 
 /** The same as `scripts/leave.lua` would answer, in the same order, without asking for leave; undefined: nothing. */
 export function obstacleOf(state: LaneState, limits: LaneLimits): Obstacle | undefined {
@@ -93,6 +109,18 @@ export function sayObstacle(obstacle: Obstacle, upstream: string): string {
         : `all ${obstacle.places} places ${sayOwner(obstacle, upstream)} are taken`;
     case "rate":
       return `the ${obstacle.allowed === 1 ? "one request" : `${obstacle.allowed} requests`} a minute of ${obstacle.whose === "lane" ? "its lane" : upstream} ${obstacle.allowed === 1 ? "is" : "are"} used up for ${span(obstacle.waitMs)}`;
+  }
+}
+
+/** The same of what keeps one video from being sent. */
+export function sayHeldBack(by: HeldBack): string {
+  switch (by.kind) {
+    case "held":
+      return `its batch is ${by.state}${by.reason === "" ? "" : `: ${by.reason.replace(/\.$/, "")}`}`;
+    case "canary":
+      return "the first clips of its batch are not verified yet";
+    case "budget":
+      return `${by.whose} has ${sayUsd(Math.max(0, by.cap - by.spent))} left of ${sayUsd(by.cap)}, and it costs ${sayUsd(by.needed)}`;
   }
 }
 

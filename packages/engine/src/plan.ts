@@ -4,7 +4,7 @@ import type { Fleet } from "./fleet.ts";
 import { type Finished, type Learned, lessonOf, type Reading } from "./learned.ts";
 import type { Ledger } from "./ledger.ts";
 import { placesOf } from "./obstacle.ts";
-import { expectedRestMs, nextLookMs } from "./schedule.ts";
+import { expectedRestMs, nextLookMs, type Rest } from "./schedule.ts";
 import { recently } from "./recently.ts";
 
 /** A render that is looked at. */
@@ -21,13 +21,18 @@ interface Render {
 export interface Plan {
   /** Ms from now. */
   nextLookMs(render: Render): Promise<number>;
-  /** Ms from now until it is done: the median, and what nine of ten do not pass. */
-  expected(render: Render): Promise<{ readonly median: number; readonly ninety: number }>;
+  /** Ms from now until it is done. */
+  expected(render: Render): Promise<Rest>;
+  /** How long 19 of 20 renders of a lane and length take at the most, in ms; 0 until enough of them have taught it. */
+  lastingMs(lane: Lane, request: Pick<VideoRequest, "seconds">): Promise<number>;
   learn(lane: Lane, request: Pick<VideoRequest, "seconds">, finished: Finished): Promise<void>;
 }
 
 /** While a video waits for a place, the seconds in which nobody knows that one is free weigh more. */
 const impatience = 0.25;
+
+/** So many renders say how long others will take. */
+const known = 10;
 
 /** So many renders after which a sketch changes slowly. */
 const wellKnown = 50;
@@ -63,6 +68,10 @@ export function openPlan(
       return nextLookMs({ ...facts, patience: contended ? impatience : 1 }, dice);
     },
     expected: async (render) => expectedRestMs(await factsOf(render)),
+    async lastingMs(lane, request) {
+      const facts = await factsOf({ lane, request, ageMs: 0, reading: undefined });
+      return facts.learned.count < known ? 0 : expectedRestMs(facts).ninetyFive;
+    },
     learn: (lane, { seconds }, finished) => ledger.learn(lane, seconds, lessonOf(finished, dice)),
   };
 }

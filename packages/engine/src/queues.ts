@@ -33,6 +33,10 @@ const stageOf: Readonly<Record<Status, StageName | null>> = {
   cancelled: null,
 };
 
+/** Not one that has ended, nor one that its batch keeps. */
+export const needsReminder = (video: Video): boolean =>
+  stageOf[video.status] !== null && !(video.status === "queued" && video.parked);
+
 /** The video's id and the record's own counter: the same reminder twice is one job, the next one is another. */
 export const reminderId = ({ id, version }: Video): string => `${id}.${version}`;
 
@@ -68,7 +72,7 @@ export function openQueues(connection: Redis, keys: Keys, fleet: Fleet, onError:
 
   const queueFor = (video: Video): Queue | undefined => {
     const stage = stageOf[video.status];
-    if (stage === null) return undefined;
+    if (stage === null || !needsReminder(video)) return undefined;
     return open(
       stage === "submit" ? submitQueueName(video.lane) : stage === "poll" ? pollQueueName : downloadQueueName,
     );
@@ -124,6 +128,8 @@ function jobOf(video: Video, delayMs: number): { name: string; data: Reminder; o
       jobId: reminderId(video),
       delay: Math.max(0, Math.round(delayMs)),
       ...(video.status === "downloading" ? { priority: urgencyOf(expiryOf(video.task)) } : {}),
+      // BullMQ takes what has no priority first: work that is no batch's.
+      ...(video.status === "queued" && video.batch ? { priority: 1 } : {}),
     },
   };
 }

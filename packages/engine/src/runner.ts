@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { coreOf, isFinal, lastAttempt, type Video, type VideoId, type VideoIn } from "@reelq/contract";
+import { coreOf, lastAttempt, type Video, type VideoId, type VideoIn } from "@reelq/contract";
 import { settled } from "./attempt.ts";
 import { SECOND } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
@@ -7,8 +7,8 @@ import type { StageName } from "./facts.ts";
 import type { AdvanceOptions, BreakerChange } from "./advance.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Finished } from "./learned.ts";
-import { type Obstacle, sayObstacle } from "./obstacle.ts";
-import type { Queues, Reminder } from "./queues.ts";
+import { type HeldBack, type Obstacle, sayObstacle } from "./obstacle.ts";
+import { needsReminder, type Queues, type Reminder } from "./queues.ts";
 import type { Shares } from "./shares.ts";
 import type { StageContext } from "./stages/context.ts";
 import { download } from "./stages/download.ts";
@@ -78,6 +78,8 @@ export async function run(reminder: Reminder, stage: StageName, parts: RunnerPar
 async function conclude(video: Video, context: StageContext): Promise<Verdict | undefined> {
   switch (video.status) {
     case "queued":
+      // Its batch lets it go by writing its record again.
+      return video.parked ? undefined : submit(video, context);
     case "submitting":
       return submit(video, context);
     case "in_doubt":
@@ -105,6 +107,8 @@ async function apply(video: Video, verdict: Verdict, parts: RunnerParts): Promis
     const instead = verdict.kind === "intend" ? await verdict.refused(written.obstacle) : undefined;
     return instead ? apply(video, instead, parts) : rest(video, written.obstacle, parts.context);
   }
+  if (written.kind === "held_back")
+    return verdict.kind === "intend" ? apply(video, verdict.heldBack(written.by), parts) : done;
   if (written.kind === "contested") return apply(video, contested(video, written.owner, parts), parts);
   if (written.kind !== "written") return written;
   if (verdict.kind === "intend") {
@@ -114,7 +118,7 @@ async function apply(video: Video, verdict: Verdict, parts: RunnerParts): Promis
   }
   announce(video, written.video, verdict.note, parts);
   if (verdict.lesson) await teach(video, verdict.lesson, parts);
-  if (!isFinal(written.video.status)) await parts.queues.remind(written.video, verdict.delayMs);
+  if (needsReminder(written.video)) await parts.queues.remind(written.video, verdict.delayMs);
   return done;
 }
 
@@ -123,6 +127,7 @@ type Written =
   | { readonly kind: "written"; readonly video: Video }
   /** No leave to send: nothing was written. */
   | { readonly kind: "refused"; readonly obstacle: Obstacle }
+  | { readonly kind: "held_back"; readonly by: HeldBack }
   /** A POST was answered with a task that another video owns. */
   | { readonly kind: "contested"; readonly owner: VideoId };
 
@@ -141,6 +146,7 @@ async function write(
       if (next.status === "submitting") facts.emit("moved", { video: advance.video, from: video.status });
       return { kind: "written", video: advance.video };
     case "refused":
+    case "held_back":
       return advance;
     case "owned":
       facts.emit("waited", { video, note: `${advance.owner} owns that task` });

@@ -65,16 +65,21 @@ export function nextLookMs(facts: LookFacts, dice: Dice): number {
   return Math.round(clamp(Math.min(delayMs, soonMs) * (1 - jitter / 2 + jitter * dice()), shortestMs, longestMs));
 }
 
-/** What is expected of the rest, ms from now; for people: the median, and what 9 of 10 stay under. */
-export function expectedRestMs(facts: Omit<LookFacts, "patience">): {
+/** What is expected of the rest of a render, ms from now. */
+export interface Rest {
   readonly median: number;
+  /** What 9 of 10 stay under. */
   readonly ninety: number;
-} {
+  /** What 19 of 20 stay under. */
+  readonly ninetyFive: number;
+}
+
+export function expectedRestMs(facts: Omit<LookFacts, "patience">): Rest {
   const ageMs = Math.max(0, facts.ageMs);
   const ages = foreseen(planOf({ ...facts, patience: 1 }), facts);
   const left = at(ages, ages.left, ageMs);
   const rest = (share: number): number => Math.round(Math.max(quantile(ages, left * share) - ageMs, 0));
-  return { median: rest(0.5), ninety: rest(0.1) };
+  return { median: rest(0.5), ninety: rest(0.1), ninetyFive: rest(0.05) };
 }
 
 const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high);

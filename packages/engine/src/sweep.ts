@@ -6,6 +6,7 @@ import { expiryOf } from "./expiry.ts";
 import type { Facts } from "./facts.ts";
 import { type Fleet, serves } from "./fleet.ts";
 import type { Keys } from "./keys.ts";
+import { foldJournal } from "./journal.ts";
 import { laneName } from "./lane.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Queues } from "./queues.ts";
@@ -51,6 +52,7 @@ export async function sweep(parts: SweepParts): Promise<void> {
   if (reminded.length > 0) facts.emit("swept", { reminded, held });
   await raiseAlarms(parts);
   await emptyTrash(parts);
+  await foldJournal(parts);
   await abandonUploads(parts);
 }
 

@@ -1,4 +1,5 @@
 import { type EventBody, eventBody, type LedgerEvent, videoBody } from "@reelq/contract";
+import { toldBatches } from "./batches/told-batches.ts";
 import type { Engine } from "./engine.ts";
 import { readable } from "./record.ts";
 
@@ -9,16 +10,19 @@ export interface Told {
   readonly text: string;
 }
 
-/** Finds the words for events: each with its video as it is now. */
-export function openTelling({ redis, keys }: Pick<Engine, "redis" | "keys">) {
+/** Finds the words for events: each with its video or batch as it is now. */
+export function openTelling(engine: Engine) {
+  const { redis, keys } = engine;
   return async (events: readonly LedgerEvent[]): Promise<Told[]> => {
     const ids = [...new Set(events.flatMap((event) => ("video" in event ? [event.video] : [])))];
     const texts = ids.length > 0 ? await redis.mget(ids.map(keys.video)) : [];
     const videos = new Map(ids.map((id, index) => [id, { text: texts[index], video: readable(id, texts[index])[0] }]));
+    const batches = await toldBatches(events, engine);
     return events.map((event) => {
       const { text = null, video } = ("video" in event && videos.get(event.video)) || {};
       return toldOnce(event, () => {
-        const body = eventBody(event, video && videoBody(video));
+        const subject = "video" in event ? video && videoBody(video) : batches.get(event.subject);
+        const body = eventBody(event, subject);
         // Not deleted, only not to be shown: its id is all that can be said.
         const isUnreadable = text !== null && video === undefined;
         return isUnreadable ? { ...body, data: { id: body.data.id } } : body;

@@ -1,7 +1,7 @@
 import type { Video, VideoCore, VideoIn } from "@reelq/contract";
 import type { AdvanceOptions } from "./advance.ts";
 import type { Finished } from "./learned.ts";
-import type { Obstacle } from "./obstacle.ts";
+import type { HeldBack, Obstacle } from "./obstacle.ts";
 
 /**
  * What a stage concluded: a value, read in one place (`runner.ts`). A stage never writes the ledger and never
@@ -28,6 +28,8 @@ export type Verdict =
       readonly send: (written: VideoIn<"submitting">) => Promise<Verdict>;
       /** What to do where leave was refused; undefined: wait in the lane. */
       readonly refused: (obstacle: Obstacle) => Promise<Verdict | undefined>;
+      /** What to do where its batch or a budget does not let it go. */
+      readonly heldBack: (by: HeldBack) => Verdict;
     }
   /** Nothing to write: look again after a while. */
   | { readonly kind: "later"; readonly delayMs: number; readonly note: string };

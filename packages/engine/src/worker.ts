@@ -2,6 +2,10 @@ import { isVideoId, type Lane } from "@reelq/contract";
 import type { Upstream } from "@reelq/upstream";
 import { DelayedError, type Job, RateLimitError, Worker } from "bullmq";
 import { openAccount } from "./account.ts";
+import { openGates } from "./batches/gate.ts";
+import { startKeeper } from "./batches/keeper.ts";
+import type { ReportSources } from "./batches/sources.ts";
+import { openBatchStore } from "./batches/store.ts";
 import { DAY, type Dice, SECOND } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import type { StageName } from "./facts.ts";
@@ -23,6 +27,8 @@ export interface WorkerOptions {
   readonly upstreams: readonly Upstream[];
   readonly doubtPolicy: DoubtPolicy;
   readonly dice?: Dice;
+  /** Writes the report of a batch that has ended. */
+  readonly report?: ((sources: ReportSources) => Promise<void>) | undefined;
 }
 
 /** Workers of the stages, running until closed. */
@@ -62,6 +68,7 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
       return account.look(video);
     },
     plan: openPlan(ledger, fleet, clock, dice),
+    batch: openGates(openBatchStore(engine), clock),
     readLanes: (lanes) => ledger.laneStates(lanes),
     recentTasks: (upstream, since, until) => ledger.recentTasks(upstream, since, until),
     evidenceFor: (video) => ledger.evidenceFor(video),
@@ -99,6 +106,8 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
     engine,
     "sweep",
   );
+  // Where nobody sends, nothing is to be let go.
+  const keeper = options.stages.includes("submit") ? startKeeper(engine, { report: options.report }) : undefined;
   const workers = queuesOf(options, engine).map(({ queue, stage, concurrency }) =>
     startStage(queue, stage, concurrency, parts, engine),
   );
@@ -106,6 +115,7 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
   return {
     async close(deadlineMs) {
       sweeping.stop();
+      await keeper?.close();
       const closing = Promise.all(workers.map(({ worker }) => worker.close()));
       const ended = await within(deadlineMs, closing);
       if (!ended) {
@@ -204,7 +214,8 @@ async function handle(
     case "done":
       return "done";
     case "delay":
-      await job.moveToDelayed(parts.context.clock.now() + afterwards.delayMs, token);
+      // BullMQ counts by the machine's own clock, whatever ours says.
+      await job.moveToDelayed(Date.now() + afterwards.delayMs, token);
       throw new DelayedError();
     case "rest":
       await worker.rateLimit(afterwards.restMs);

@@ -5,23 +5,37 @@
 --      13 those that wait in the lane it leaves  14 those that wait in the lane it enters (the same but for a change of lane)
 --      15 the account's videos in flight  16 the account's leaves of the last minute  17 what the lane learned of its cap
 --      18 the upstream's breaker  19 what the account's lanes together learned of its cap
+--      and where the video is a batch's or its money moves (else the record again, or nothing):
+--      20 its batch  21 clips that have ended  22, 23 the pools of its batch that it leaves and enters, or would
+--      24 the pools of its batch  25 open batches  26 the journal of money  27 all scopes of money
+--      28... balances of the scopes that the move names by their numbers
 -- ARGV 1 the move as JSON: `Move` in advance.ts says what is in it  2 the record as JSON
 -- Returns {'moved', event id or '', what the breaker did or ''} | {'changed'}: another version | {'missing'}
 --         | {'owned', id}: another video owns the task
 --         | no leave: {'full', in flight, places, whose, 'learned' or ''} | {'rate', ms, allowed, whose}
 --         | {'resting', ms, why} | {'breaker', ms, why, 'tried' or ''}
+--         | {'held', the batch's state, why} | {'canary'} | {'budget', whose, spent, cap, what it would cost}, in micro-USD
 local move = cjson.decode(ARGV[1])
 local id = move.id
 local lane = {
   lane_places = KEYS[6], rest = KEYS[7], lane_sent = KEYS[10],
   account_places = KEYS[15], account_sent = KEYS[16], cap = KEYS[17], breaker = KEYS[18], account_cap = KEYS[19],
 }
+-- The caps of the configuration, and the batch's own, which a person may change at any time.
+local function caps_with_own(asked)
+  local own = asked.ownScope and tonumber(redis.call('HGET', KEYS[20], 'budget') or '')
+  if own then table.insert(asked.caps, 1, { asked.ownScope, own, "the batch's budget" }) end
+  return asked.caps
+end
 local head = redis.call('GETRANGE', KEYS[1], 0, 15)
 if head == '' then return { 'missing' } end
 if tonumber(string.match(head, '^(%d+) ')) ~= move.had then return { 'changed' } end
 local now = now_ms()
+local first_scope = 27
 if move.leave then
-  local refused = leave_refused(lane, move.leave, move.rateWindowMs, now)
+  local refused = move.batch and batch_refuses(KEYS[20])
+    or move.caps and budget_refuses(caps_with_own(move), move.estimate, first_scope)
+    or leave_refused(lane, move.leave, move.rateWindowMs, now)
   if refused then return refused end
 end
 if move.task then
@@ -61,8 +75,22 @@ if KEYS[2] ~= KEYS[3] then
   redis.call('ZREM', KEYS[2], id)
   redis.call('ZADD', KEYS[3], 0, id)
 end
-if KEYS[13] ~= KEYS[14] or move.status ~= 'queued' then redis.call('ZREM', KEYS[13], id) end
-if move.status == 'queued' then redis.call('ZADD', KEYS[14], 0, id) end
+local waits = move.status == 'queued' and not move.turn
+if KEYS[13] ~= KEYS[14] or not waits then redis.call('ZREM', KEYS[13], id) end
+if waits then redis.call('ZADD', KEYS[14], 0, id) end
+if move.postings then post_money(move.postings, first_scope, KEYS[26], KEYS[27], move) end
+if move.batch then
+  if KEYS[22] ~= KEYS[23] or not move.turn then redis.call('ZREM', KEYS[22], id) end
+  if move.turn then
+    redis.call('ZADD', KEYS[23], move.turn, id)
+    redis.call('SADD', KEYS[24], move.batch.pool)
+  end
+  if redis.call('HEXISTS', KEYS[20], 'sendable') == 1 then
+    if move.leave then redis.call('HINCRBY', KEYS[20], 'sendable', -1) end
+    if move.batch.from ~= 'queued' and move.status == 'queued' then redis.call('HINCRBY', KEYS[20], 'sendable', 1) end
+  end
+  batch_counts(KEYS[20], { news = KEYS[21], open = KEYS[25], events = KEYS[5] }, move.batch, move.at)
+end
 if move.due then redis.call('ZADD', KEYS[4], move.due, id) else redis.call('ZREM', KEYS[4], id) end
 if move.alarm == 'none' then redis.call('ZREM', KEYS[9], id)
 elseif move.alarm ~= 'keep' then redis.call('ZADD', KEYS[9], move.alarm, id) end

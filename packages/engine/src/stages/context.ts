@@ -1,5 +1,6 @@
-import type { Lane, Video, VideoId, VideoIn } from "@reelq/contract";
+import type { BatchId, Lane, Video, VideoId, VideoIn } from "@reelq/contract";
 import type { Upstream } from "@reelq/upstream";
+import type { BatchRecord } from "../batches/record.ts";
 import type { Clock, Dice } from "../clock.ts";
 import type { Fleet } from "../fleet.ts";
 import type { Facts } from "../facts.ts";
@@ -32,6 +33,8 @@ export interface StageContext {
   readonly look: (video: VideoIn<"rendering">) => Promise<DeskLook>;
   /** When to look at a render. */
   readonly plan: Plan;
+  /** A batch as it was a moment ago. */
+  readonly batch: (id: BatchId) => Promise<BatchRecord | undefined>;
   /** What lanes hold, and what keeps them from sending. */
   readonly readLanes: ReadLanes;
   /** Tasks that workers brought for this video after their attempts had been taken for lost. */

@@ -1,4 +1,5 @@
 import type { FailureClass, Task, VideoCore } from "@reelq/contract";
+import { billed } from "../attempt.ts";
 import type { Move } from "../verdict.ts";
 import type { StageContext } from "./context.ts";
 
@@ -11,9 +12,17 @@ export interface Reason {
 /** The end of a video that no stage can help any more; its task, where there was one, stays on the record. */
 export function fail(core: VideoCore, failure: Reason, context: StageContext, task?: Task): Move {
   const now = context.clock.now();
+  const charged = context.fleet.chargedBy(core.lane.upstream, failure.class);
   return {
     kind: "move",
-    next: { ...core, ...(task === undefined ? {} : { task }), status: "failed", failure, failedAt: now, dueAt: now },
+    next: {
+      ...billed(core, charged),
+      ...(task === undefined ? {} : { task }),
+      status: "failed",
+      failure,
+      failedAt: now,
+      dueAt: now,
+    },
     delayMs: 0,
   };
 }

@@ -2,10 +2,14 @@ import { coreOf, type Lane, lastAttempt, type Video, type VideoCore, type VideoI
 import type { CreateCall, CreateOutcome, Upstream } from "@reelq/upstream";
 import type { AdvanceOptions } from "../advance.ts";
 import { settled, withAttempt, withdrawn } from "../attempt.ts";
+import { judgeSending, type Leave, type Refusal, refusalOf } from "../batches/gate.ts";
+import { parkedUntil } from "../batches/pool.ts";
 import { notSentMs, throttledRest } from "../backoff.ts";
 import { MINUTE, SECOND } from "../clock.ts";
 import { type Health, healthOf } from "../health.ts";
 import { laneName, rateSpareMs } from "../lane.ts";
+import { dayOf } from "../day.ts";
+import { capsOn } from "../money.ts";
 import { type Obstacle, sayObstacle } from "../obstacle.ts";
 import { readReference } from "../reference.ts";
 import { elsewhere, hasRoom } from "../route.ts";
@@ -31,18 +35,61 @@ export async function submit(video: VideoIn<"queued" | "submitting">, context: S
   const prepared = (await needsImage(video, context)) ? await prepare(video, context) : undefined;
   if (prepared?.kind === "unsendable") return unsendable(coreOf(video), prepared.reason, context);
   if (prepared?.kind === "not_yet") return { kind: "later", delayMs: notYetMs, note: prepared.reason };
+  const { lane } = video;
+  const estimate = context.fleet.priceIn(lane, video.request.seconds);
+  const sending = video.batch ? await mayBeSent(video, estimate !== undefined, context) : { until: Infinity };
+  if (sending.refusal) return holdBack(video, sending.refusal, context);
   const now = context.clock.now();
   const { overdueAfterMs } = context.fleet.timings;
-  const leave = context.fleet.limitsOf(video.lane);
+  const leave = context.fleet.limitsOf(lane);
   const isCounted = leave.lane.perMinute > 0 || leave.account.perMinute > 0;
-  const postWithinMs = Math.min(context.fleet.timings.postWithinMs, isCounted ? countedWithinMs : Infinity);
-  const intent = withAttempt(coreOf(video), { upstream: upstream.name, intentAt: now, postBy: now + postWithinMs });
+  const postWithinMs = Math.min(
+    context.fleet.timings.postWithinMs,
+    isCounted ? countedWithinMs : Infinity,
+    sending.until - now,
+  );
+  const day = dayOf(now, context.fleet.budgets.timeZone);
+  const intent = withAttempt(coreOf(video), {
+    upstream: upstream.name,
+    intentAt: now,
+    postBy: now + postWithinMs,
+    ...(estimate === undefined ? {} : { estimate, day }),
+  });
   return {
     kind: "intend",
     next: { ...intent, status: "submitting", worker: context.worker, dueAt: now + overdueAfterMs },
-    options: { leave, probeMs: postWithinMs + upstream.timeouts.totalMs },
+    options: {
+      leave,
+      probeMs: postWithinMs + upstream.timeouts.totalMs,
+      ...(estimate === undefined ? {} : { caps: capsOn(video.project, lane.upstream, day, context.fleet) }),
+    },
     send: async (written) => post(written, prepared ?? (await prepare(video, context)), upstream, context),
     refused: (obstacle) => moveAway(video, obstacle, context),
+    heldBack: (by) => holdBack(video, refusalOf(by), context),
+  };
+}
+
+async function mayBeSent(video: VideoIn<"queued">, priced: boolean, context: StageContext): Promise<Leave> {
+  const batch = video.batch && (await context.batch(video.batch.id));
+  const lastingMs = await context.plan.lastingMs(video.lane, video.request);
+  return judgeSending(video, batch, context.clock.now(), lastingMs, priced);
+}
+
+/** Until a video asks again that passes a budget and is no batch's. */
+const askForMoneyMs = 15 * SECOND;
+
+/** A clip goes back to its batch, which lets it go again; any other video asks again by itself. */
+function holdBack(video: VideoIn<"queued">, { reason, detail }: Refusal, context: StageContext): Verdict {
+  const now = context.clock.now();
+  const since = video.waiting?.reason === reason ? video.waiting.since : now;
+  const waiting = { reason, since, detail };
+  if (video.batch)
+    return { kind: "move", next: { ...video, parked: true, waiting, dueAt: parkedUntil }, delayMs: 0, note: detail };
+  return {
+    kind: "move",
+    next: { ...video, waiting, dueAt: now + askForMoneyMs },
+    delayMs: askForMoneyMs,
+    note: detail,
   };
 }
 

@@ -1,4 +1,5 @@
 import {
+  type BatchBody,
   defaultWebhookEvents,
   eventBody,
   type LedgerEvent,
@@ -10,6 +11,7 @@ import {
 import { SECOND } from "../clock.ts";
 import { CorruptRecordError } from "../corrupt-record.ts";
 import type { Engine } from "../engine.ts";
+import { toldBatches } from "../batches/told-batches.ts";
 import { eventOf } from "../event-stream.ts";
 import { parseRecord } from "../record.ts";
 import { connect } from "../redis.ts";
@@ -188,22 +190,27 @@ async function draftsOf(events: readonly LedgerEvent[], engine: Engine): Promise
     ),
     engine,
   );
+  const batches = await toldBatches(
+    wanted.flatMap(({ event, hearers }) => (hearers.length > 0 ? event : [])),
+    engine,
+  );
   return wanted.map(({ event, hearers }) => {
-    const video = "video" in event ? videos.get(event.video) : undefined;
-    return { event, drafts: draftsOfOne(event, hearers, video) };
+    const subject = "video" in event ? videos.get(event.video) : batches.get(event.subject);
+    return { event, drafts: draftsOfOne(event, hearers, subject) };
   });
 }
 
 function draftsOfOne(
   event: LedgerEvent,
   hearers: readonly WebhookEndpoint[],
-  video: Video | "unreadable" | undefined,
+  subject: Video | BatchBody | "unreadable" | undefined,
 ): DeliveryDraft[] {
-  const webhook = typeof video === "object" && mayHaveAddress(event) ? video.webhook : undefined;
+  const video = typeof subject === "object" && "version" in subject ? subject : undefined;
+  const webhook = video && mayHaveAddress(event) ? video.webhook : undefined;
   if (hearers.length === 0 && !webhook) return [];
-  const body = eventBody(event, typeof video === "object" ? videoBody(video) : undefined);
+  const body = eventBody(event, video ? videoBody(video) : batchOf(subject));
   // Not deleted, only not to be shown: its id is all that can be said.
-  const told = video === "unreadable" && "video" in event ? { ...body, data: { id: event.video } } : body;
+  const told = subject === "unreadable" && "video" in event ? { ...body, data: { id: event.video } } : body;
   const common = {
     subject: "video" in event ? event.video : event.subject,
     event: body.id,
@@ -225,6 +232,9 @@ function draftsOfOne(
     });
   return drafts;
 }
+
+const batchOf = (subject: Video | BatchBody | "unreadable" | undefined): BatchBody | undefined =>
+  typeof subject === "object" && !("version" in subject) ? subject : undefined;
 
 /** An address that was named with a video hears what an endpoint does that did not say what it wants to hear. */
 const mayHaveAddress = (event: LedgerEvent): event is VideoEvent =>

@@ -1,0 +1,24 @@
+import { isVideoId, type VideoId } from "@reelq/contract";
+import { z } from "zod";
+
+const videoId = z.custom<VideoId>((value) => typeof value === "string" && isVideoId(value), "not a video id");
+
+/** One take of one line of a batch, as the HASH of its clips holds it. */
+const clipSchema = z.object({
+  line: z.number().int().positive(),
+  customId: z.string(),
+  take: z.number().int().positive(),
+  video: videoId,
+  /** `new`: a video of this batch. `reused`: it was stored before. `shared`: another batch has it rendered. */
+  origin: z.enum(["new", "reused", "shared"]),
+  renderKey: z.string(),
+  /** It is done without. */
+  waived: z.literal(true).optional(),
+  /** The videos whose place it took, the oldest first. */
+  before: z.array(videoId).optional(),
+});
+export type Clip = z.infer<typeof clipSchema>;
+
+export const writeClip = (clip: Clip): string => JSON.stringify(clip);
+
+export const readClip = (text: string): Clip => clipSchema.parse(JSON.parse(text));

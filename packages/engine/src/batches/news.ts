@@ -1,0 +1,109 @@
+import { type BatchId, coreOf, isFinal, type Video, type VideoIn } from "@reelq/contract";
+import type { BatchRecord } from "./record.ts";
+import type { Keeping } from "./keeping.ts";
+import { parkedUntil } from "./pool.ts";
+
+const pageLength = 200;
+
+/** Looks at the clips that have ended: what remixes them is let go or given up, and canaries are counted. */
+export async function hearNews(keeping: Keeping): Promise<void> {
+  const { redis, keys } = keeping.engine;
+  for (;;) {
+    const news = await redis.zrange(keys.batchNews, 0, String(pageLength - 1));
+    for (const entry of news) {
+      const [id, number] = entry.split(" ") as [BatchId, string];
+      await hear(id, Number(number), keeping);
+      // Only now: a keeper that dies before has the next one look once more.
+      await redis.zrem(keys.batchNews, entry);
+    }
+    if (news.length < pageLength) return;
+  }
+}
+
+async function hear(id: BatchId, number: number, keeping: Keeping): Promise<void> {
+  const { store, engine } = keeping;
+  const [batch, clips] = await Promise.all([store.read(id), store.clips(id, [number])]);
+  const clip = clips.get(number);
+  if (!batch || !clip) return;
+  const video = await engine.ledger.read(clip.video);
+  if (video && !isFinal(video.status)) return;
+  for (const dependent of await store.dependents(id, number)) {
+    const waiting = await keeping.parked(dependent);
+    if (waiting) await decide(waiting, video, batch, keeping);
+  }
+  if (batch.canaryState === "running" && clip.origin === "new" && video) await judgeCanary(video, batch, keeping);
+}
+
+/** What becomes of a clip whose source has ended. */
+async function decide(
+  dependent: VideoIn<"queued">,
+  source: Video | undefined,
+  batch: BatchRecord,
+  keeping: Keeping,
+): Promise<void> {
+  const { engine, move } = keeping;
+  const now = engine.clock.now();
+  if (source?.status === "stored") {
+    const { upstream, id: task } = source.task;
+    if (engine.fleet.capability(upstream, "remix") === false)
+      return void (await move(
+        dependent,
+        failedWith(dependent, `${upstream} cannot remix`, now),
+        "its source lies there",
+      ));
+    const { model, seconds, size } = source.request;
+    const request = { ...dependent.request, seconds, size, remixOf: { video: source.id, upstream, task } };
+    const { waiting: _, ...rest } = dependent;
+    await move(dependent, { ...rest, request, lane: { upstream, model }, dueAt: parkedUntil }, "its source is stored");
+    return;
+  }
+  const why = source
+    ? `${source.id}, which it remixes, ${source.status === "failed" ? "failed" : "was cancelled"}`
+    : "what it remixes was deleted";
+  if (batch.onSourceFailure === "skip") {
+    await move(
+      dependent,
+      { ...coreOf(dependent), status: "cancelled", cancelledAt: now, abandoned: false, skipped: true, dueAt: now },
+      why,
+    );
+  } else if (batch.onSourceFailure === "fail") {
+    await move(dependent, failedWith(dependent, why, now), why);
+  } else if (dependent.waiting?.detail !== why) {
+    await move(dependent, { ...dependent, waiting: { reason: "dependency", since: now, detail: why } }, why);
+  }
+}
+
+const failedWith = (video: VideoIn<"queued">, message: string, now: number): Video => ({
+  ...coreOf(video),
+  status: "failed",
+  failure: { class: "source_failed", code: "source_failed", message: `${message}.` },
+  failedAt: now,
+  dueAt: now,
+});
+
+/** The first clips are good where each is stored, and what was asked for. */
+async function judgeCanary(video: Video, batch: BatchRecord, { engine, store }: Keeping): Promise<void> {
+  const { redis, keys, clock } = engine;
+  const differences = video.status === "stored" ? video.file.differences : [];
+  if (video.status === "stored" && differences.length === 0) {
+    const good = await redis.hincrby(keys.batch(batch.id), "canaryGood", 1);
+    if (good < batch.canary) return;
+    await redis
+      .multi()
+      .hdel(keys.batch(batch.id), "sendable")
+      .hset(keys.batch(batch.id), "canaryState", "passed")
+      .exec();
+    return;
+  }
+  // Somebody wants it so.
+  if (video.status === "cancelled") return;
+  const why =
+    video.status === "failed"
+      ? `The canary ${video.batch?.customId ?? video.id} failed: ${video.failure.message}`
+      : `The canary ${video.batch?.customId ?? video.id} is not what was asked for: ${differences.join("; ")}.`;
+  const now = clock.now();
+  await store.turn(batch, ["running"], "paused", {
+    event: "batch.paused",
+    set: ["canaryState", "failed", "reason", "canary", "why", why, "since", now],
+  });
+}
