@@ -4,6 +4,8 @@ import { type IncomingMessage, request, type Server } from "node:http";
 import { json } from "node:stream/consumers";
 import { isDeepStrictEqual } from "node:util";
 import {
+  batchBodySchema,
+  type ClipListBody,
   type ErrorBody,
   eventBodySchema,
   openApiDocument,
@@ -14,6 +16,7 @@ import {
   problemsOf,
   replySchemas,
   type ReplyName,
+  type VideoId,
   videoCreateSchema,
 } from "@reelq/contract";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -50,7 +53,7 @@ const heard = new Map<string, unknown[]>();
 const inGeneral = ({ error }: ErrorBody): ErrorBody["error"] => ({
   ...error,
   message: error.message
-    .replaceAll(/\b(?:video|file|we|wd)_[\w-]+|\bnobody\b/g, "ID")
+    .replaceAll(/\b(?:video|file|batch|we|wd)_[\w-]+|\bnobody\b/g, "ID")
     .replaceAll(/\d+(?:\.\d+)?/g, "N"),
 });
 
@@ -326,6 +329,110 @@ describe("the calls on files answer as the document says", () => {
     await expectRefusal("createFile", "invalid_value", { form: { ...form, purpose: "fun" } });
     await expectRefusal("createFile", "unknown_field", { form: { ...form, name: "cat" } });
     await expectRefusal("createFile", "unsupported_media_type", { json: {} });
+  });
+});
+
+describe("the calls on batches answer as the document says", () => {
+  let cats = 0;
+
+  /** Of clips that nobody asked for before. No worker is there: they stay where they are. */
+  async function aBatch(lines = 2): Promise<{ readonly id: string; readonly file: string }> {
+    const text = Array.from({ length: lines }, (_, index) =>
+      JSON.stringify({ id: `shot-${index}`, prompt: `cat ${(cats += 1)}` }),
+    );
+    const form = { file: new Blob([text.join("\n")]), purpose: "batch" };
+    const { id: file } = await expectReply<{ id: string }>("createFile", { form });
+    const { id } = await expectReply<{ id: string }>("createBatch", { json: { input_file_id: file } });
+    return { id, file };
+  }
+
+  async function untilRunning(id: string): Promise<void> {
+    const over = new AbortController();
+    const { body } = await ask("streamBatch", { path: { id } }, over.signal);
+    let text = "";
+    for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      text += chunk;
+      if (text.includes('"state":"running"')) break;
+    }
+    over.abort();
+  }
+
+  test("createBatch, planBatch", async () => {
+    const { file } = await aBatch();
+    const json = { input_file_id: file };
+    await expectReply("planBatch", { json });
+    const headers = { "Idempotency-Key": "night-1" };
+    await expectReply("createBatch", { json, headers });
+    await expectRefusal("createBatch", "idempotency_conflict", { json: { ...json, reelq: { priority: 1 } }, headers });
+    for (const call of ["createBatch", "planBatch"]) {
+      await expectRefusal(call, "missing_value", { json: {} });
+      await expectRefusal(call, "not_found", { json: { input_file_id: nobody.replace("video", "file") } });
+      await expectRefusal(call, "unknown_field", { json: { ...json, reelq: { budgt_usd: 1 } } });
+      await expectRefusal(call, "invalid_value", { json: { ...json, reelq: { priority: 900 } } });
+      await expectRefusal(call, "malformed_body", { json: [] });
+    }
+  });
+
+  test("listBatches, retrieveBatch, listBatchClips, updateBatch", async () => {
+    const path = { id: (await aBatch()).id };
+    await expectReply("listBatches", { query: { limit: "1", order: "asc", status: "in_progress" } });
+    await expectRefusal("listBatches", "invalid_value", { query: { limit: "0" } });
+    await expectReply("retrieveBatch", { path });
+    await expectReply("listBatchClips", { path, query: { after: "1", status: "queued,failed" } });
+    await expectRefusal("listBatchClips", "invalid_value", { path, query: { limit: "0" } });
+    await expectReply("updateBatch", { path, json: { priority: 10 } });
+    await expectRefusal("updateBatch", "invalid_value", { path, json: { priority: 900 } });
+    await expectRefusal("updateBatch", "unknown_field", { path, json: { windw: "22:00-06:30 Europe/Berlin" } });
+    for (const call of ["retrieveBatch", "listBatchClips"]) await expectRefusal(call, "not_found");
+    await expectRefusal("updateBatch", "not_found", { json: { priority: 10 } });
+  });
+
+  test("streamBatch, and a stream to which nothing more will come", async () => {
+    const path = { id: (await aBatch()).id };
+    expect(batchBodySchema.parse(dataOf(await firstFrames("streamBatch", { path })))).toMatchObject(path);
+    await expectRefusal("streamBatch", "not_found");
+    const form = { file: new Blob(["{"]), purpose: "batch" };
+    const { id: file } = await expectReply<{ id: string }>("createFile", { form });
+    const { id } = await expectReply<{ id: string }>("createBatch", { json: { input_file_id: file } });
+    // Its stream ends with it.
+    const text = await (await ask("streamBatch", { path: { id } })).text();
+    const last = /^id: (.*)$/m.exec(text)?.[1] ?? "";
+    await expectReply("streamBatch", { path: { id }, headers: { "Last-Event-ID": last } }, 204);
+  });
+
+  test("pauseBatch, resumeBatch, retryBatch, waiveBatchLines, cancelBatch", async () => {
+    const path = { id: (await aBatch()).id };
+    await untilRunning(path.id);
+    for (const call of ["pauseBatch", "resumeBatch"]) await expectReply(call, { path });
+    await expectRefusal("retryBatch", "conflict", { path });
+    const { data } = await expectReply<ClipListBody>("listBatchClips", { path });
+    const video = await api.engine.ledger.read(data[0]?.video_id as VideoId);
+    if (video) await api.moveOn(video, "failed");
+    await expectReply("retryBatch", { path, json: { insist: true } });
+    await expectReply("waiveBatchLines", { path, json: { custom_ids: ["shot-1"] } });
+    await expectReply("cancelBatch", { path });
+    for (const call of ["pauseBatch", "resumeBatch", "cancelBatch"])
+      await expectRefusal(call, "unknown_field", { path, json: { now: true } });
+    await expectRefusal("retryBatch", "unknown_field", { path, json: { insst: true } });
+    await expectRefusal("retryBatch", "invalid_value", { path, json: { insist: "yes" } });
+    await expectRefusal("waiveBatchLines", "missing_value", { path, json: {} });
+    await expectRefusal("waiveBatchLines", "invalid_value", { path, json: { custom_ids: [] } });
+    await expectRefusal("waiveBatchLines", "unknown_field", { path, json: { custom_ids: ["a"], custom_id: "a" } });
+    for (const call of ["pauseBatch", "resumeBatch", "cancelBatch", "retryBatch"])
+      await expectRefusal(call, "not_found");
+    await expectRefusal("waiveBatchLines", "not_found", { json: { custom_ids: ["shot-1"] } });
+  });
+
+  test("reportBatch, batchPage, manifestSchema", async () => {
+    const path = { id: (await aBatch()).id };
+    await expectReply("reportBatch", { path, query: { base: "../videos/" } });
+    await expectRefusal("reportBatch", "invalid_value", { path, query: { format: "pdf" } });
+    await expectRefusal("reportBatch", "not_found");
+    await expectReply("batchPage", { path });
+    await expectRefusal("batchPage", "not_found");
+    await expectRefusal("batchPage", "unauthorized", { path, key: null });
+    await expectRefusal("batchPage", "forbidden", { path, key: studio });
+    await expectReply("manifestSchema", { key: null });
   });
 });
 

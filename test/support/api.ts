@@ -14,12 +14,14 @@ import {
   openFleet,
   cookieSecretOf,
   openApiKeys,
+  openBatches,
   openKeyring,
   openPerson,
   producerOn,
   openStorage,
   type Storage,
 } from "@reelq/engine";
+import { readManifest } from "@reelq/manifest";
 import { checkHealth } from "@reelq/service";
 import { openWeb, type WebOptions } from "@reelq/web";
 import { openOutside } from "../../apps/api/src/outside.ts";
@@ -105,7 +107,9 @@ export async function startTestApi(options: TestApiOptions): Promise<TestApi> {
     prefix,
   });
   const web = openWeb({ allow, ...options.web });
-  const producer = producerOn(engine, openOutside(web, allow));
+  const outside = openOutside(web, allow);
+  const producer = producerOn(engine, outside);
+  const batches = openBatches(engine, { producer, outside, readManifest });
   const moveOn = async (video: Video, next: Status, facts: object = {}): Promise<Video> => {
     const advance = await engine.ledger.advance(video, inStatus(video, next, facts));
     if (advance.kind !== "moved") throw new Error(`${video.id} could not become ${next}: ${advance.kind}.`);
@@ -117,6 +121,7 @@ export async function startTestApi(options: TestApiOptions): Promise<TestApi> {
       engine,
       producer,
       person: openPerson(engine, producer),
+      batches,
       keyring: openKeyring({ apiKeys: openApiKeys(engine), clock: engine.clock, given: keys, mayBeOpen: true }),
       cookieSecret: () => cookieSecretOf(engine),
       rateLimit,
@@ -162,6 +167,7 @@ export async function startTestApi(options: TestApiOptions): Promise<TestApi> {
     },
     async close() {
       await api.close(0);
+      await batches.close();
       await engine.close();
       await rm(folder, { recursive: true, force: true });
     },

@@ -3,8 +3,8 @@ import { problem } from "@reelq/contract";
 /** Nothing that a call takes is nested as deeply; what goes on for thousands of levels overflows the stack of whoever walks it. */
 const maxDepth = 8;
 
-/** No call has so many values. */
-const maxValues = 2_000;
+/** No call has so many values, but those that name many lines of a batch. */
+const usualMaxValues = 2_000;
 
 const [quote, backslash, comma] = [0x22, 0x5c, 0x2c];
 const opening = new Set([0x5b, 0x7b]);
@@ -15,7 +15,7 @@ const closing = new Set([0x5d, 0x7d]);
  * take a hundred bytes of memory for each of their own. Whether it is JSON at all is not judged here.
  * @throws ProblemError
  */
-export function judgeJsonShape(text: Uint8Array): void {
+export function judgeJsonShape(text: Uint8Array, maxValues = usualMaxValues): void {
   let depth = 0;
   let values = 1;
   for (let at = 0; at < text.length; at += 1) {

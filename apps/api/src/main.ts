@@ -7,12 +7,14 @@ import {
   cookieSecretOf,
   openApiKeys,
   noteFleet,
+  openBatches,
   openKeyring,
   openPerson,
   openStorage,
   prefixOption,
   producerOn,
 } from "@reelq/engine";
+import { readManifest } from "@reelq/manifest";
 import {
   awsOf,
   checkHealth,
@@ -65,11 +67,15 @@ async function main(): Promise<void> {
   if (isUnguarded !== undefined) throw new SettingsError("the settings", [isUnguarded]);
   engine.facts.on("hiccup", ({ where, error }) => log.warn({ where, err: error }, "will be tried again"));
   const web = openWeb({ allow: env.allowAddresses });
-  const producer = producerOn(engine, openOutside(web, env.allowAddresses));
+  const outside = openOutside(web, env.allowAddresses);
+  const producer = producerOn(engine, outside);
+  const batches = openBatches(engine, { producer, outside, readManifest });
+  shutdown.onShutdown("manifests", () => batches.close());
   const api = await startApi({
     engine,
     producer,
     person: openPerson(engine, producer),
+    batches,
     keyring: openKeyring({ apiKeys, clock: engine.clock, given: env.apiKeys, mayBeOpen: isLoopback(env.host) }),
     cookieSecret: () => cookieSecretOf(engine),
     rateLimit: env.rateLimit,

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import {
+  type Batches,
   type Engine,
   type Keyring,
   openEventFeed,
@@ -18,6 +19,7 @@ import cors from "cors";
 import express, { type Express, type RequestHandler } from "express";
 import helmet from "helmet";
 import { limitBodies } from "./body-room.ts";
+import { type BatchListening, openBatchListening } from "./batch-listening.ts";
 import { openDoors } from "./caller.ts";
 import { type EventListening, openEventListening } from "./event-listening.ts";
 import { type FailedRequest, replyWithProblem, unknownRoute } from "./problem-reply.ts";
@@ -27,12 +29,15 @@ import { limitRate } from "./rate-headers.ts";
 import { refuseOtherSites } from "./same-site.ts";
 import { openSessions } from "./session.ts";
 import { refuseSlowBodies } from "./slow-body.ts";
+import { batchPageRouter } from "./routes/batch-page.ts";
+import { batchesRouter } from "./routes/batches.ts";
 import { boardRouter } from "./routes/board.ts";
 import { docsRouter } from "./routes/docs.ts";
 import { eventsRouter } from "./routes/events.ts";
 import { filesRouter } from "./routes/files.ts";
 import { type HealthCheck, healthRouter } from "./routes/health.ts";
 import { loginRouter } from "./routes/login.ts";
+import { manifestSchemaRouter } from "./routes/manifest-schema.ts";
 import { metricsRouter } from "./routes/metrics.ts";
 import { videosRouter } from "./routes/videos.ts";
 import { webhookEndpointsRouter } from "./routes/webhook-endpoints.ts";
@@ -41,6 +46,8 @@ export interface ApiOptions {
   readonly engine: Engine;
   readonly producer: Producer;
   readonly person: Person;
+  /** Without it nothing is served under `/v1/batches` and `/batches`. */
+  readonly batches?: Batches;
   readonly keyring: Keyring;
   /** What browsers' cookies are signed with. */
   readonly cookieSecret: () => Promise<string>;
@@ -51,6 +58,8 @@ export interface ApiOptions {
   /** Webhooks may be sent to these though they are not public; none where left out. */
   readonly allowAddresses?: readonly string[];
   readonly patience?: Partial<Patience>;
+  /** A batch that somebody listens to is looked at after so many ms; a second where left out. */
+  readonly batchLookMs?: number;
   readonly health: HealthCheck;
   readonly host: string;
   /** 0: a free one. */
@@ -86,6 +95,9 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     keyring,
     readVideo: (id) => engine.ledger.read(id),
   });
+  const { batches, batchLookMs } = options;
+  const batchListening =
+    batches && openBatchListening({ batches, keyring, ...(batchLookMs === undefined ? {} : { lookMs: batchLookMs }) });
   const pulse = openPulse(engine.redis);
   const { headersMs, bodyMs, idleMs } = { ...usualPatience, ...options.patience };
   const timeouts = {
@@ -95,7 +107,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   };
   const server = createServer(
     { ...timeouts, connectionsCheckingInterval: headersMs / 8 },
-    openApp(options, listening, pulse, bodyMs),
+    openApp(options, { listening, batchListening, pulse, bodyMs }),
   );
   server.setTimeout(idleMs);
   server.on("clientError", refuseUnreadable);
@@ -106,14 +118,22 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     url: `http://${host}:${port}`,
     close: async (deadlineMs) => {
       listening.close();
+      batchListening?.close();
       pulse.close();
       await close(server, deadlineMs);
     },
   };
 }
 
-function openApp(options: ApiOptions, listening: EventListening, pulse: Pulse, bodyMs: number): Express {
-  const { engine, producer, person, keyring, cookieSecret, rateLimit, corsOrigins, health, onError } = options;
+interface AppParts {
+  readonly listening: EventListening;
+  readonly batchListening: BatchListening | undefined;
+  readonly pulse: Pulse;
+  readonly bodyMs: number;
+}
+
+function openApp(options: ApiOptions, { listening, batchListening, pulse, bodyMs }: AppParts): Express {
+  const { engine, producer, person, batches, keyring, cookieSecret, rateLimit, corsOrigins, health, onError } = options;
   const sessions = openSessions(cookieSecret, keyring);
   const doors = openDoors(keyring, sessions);
   const app = express();
@@ -127,6 +147,7 @@ function openApp(options: ApiOptions, listening: EventListening, pulse: Pulse, b
   if (corsOrigins.length > 0) app.use(cors({ origin: [...corsOrigins], exposedHeaders, maxAge: 600 }));
   app.use(healthRouter(health));
   app.use(docsRouter());
+  app.use(manifestSchemaRouter());
   app.use(refuseDuringOutage(pulse));
   app.use(refuseOtherSites(keyring, corsOrigins));
   app.use(sessions.reads);
@@ -134,7 +155,7 @@ function openApp(options: ApiOptions, listening: EventListening, pulse: Pulse, b
   app.use("/board", doors.admin, boardRouter(engine));
   app.use("/metrics", doors.admin, metricsRouter(engine));
   app.use("/v1", doors.anyKey, limitRate(openRateLimit(engine), rateLimit));
-  app.use("/v1/videos", limitBodies());
+  app.use(["/v1/videos", "/v1/batches"], limitBodies());
   app.use(
     "/v1/videos",
     videosRouter({ producer, person, explain: openExplainer(engine), storage: engine.storage, listening }),
@@ -145,6 +166,11 @@ function openApp(options: ApiOptions, listening: EventListening, pulse: Pulse, b
     "/v1/webhook_endpoints",
     webhookEndpointsRouter(openWebhooks(engine, judgeAddresses(options.allowAddresses ?? [], "url"))),
   );
+  if (batches && batchListening) {
+    const { storage, clock } = engine;
+    app.use("/v1/batches", batchesRouter({ batches, storage, clock, listening: batchListening }));
+    app.use("/batches", doors.admin, batchPageRouter(batches));
+  }
   app.get("/", (_request, response) => {
     response.redirect(302, "/board");
   });

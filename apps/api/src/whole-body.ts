@@ -3,9 +3,13 @@ import type { Request } from "express";
 import { judgeJsonShape } from "./json-shape.ts";
 
 /** Reads a JSON object; an empty body counts as an empty one. */
-export async function readJsonObject(request: Request, maxBytes: number): Promise<Record<string, unknown>> {
+export async function readJsonObject(
+  request: Request,
+  maxBytes: number,
+  maxValues?: number,
+): Promise<Record<string, unknown>> {
   const bytes = await readWhole(request, maxBytes);
-  judgeJsonShape(bytes);
+  judgeJsonShape(bytes, maxValues);
   const text = decodeUtf8(bytes);
   if (text.trim() === "") return {};
   let value: unknown;
@@ -20,9 +24,13 @@ export async function readJsonObject(request: Request, maxBytes: number): Promis
 }
 
 /** The same of a command, which may come without any body; one that comes must say what it is. */
-export async function readJsonCommand(request: Request, maxBytes: number): Promise<Record<string, unknown>> {
+export async function readJsonCommand(
+  request: Request,
+  maxBytes: number,
+  maxValues?: number,
+): Promise<Record<string, unknown>> {
   if (hasBody(request)) refuseOtherTypes(request, ["application/json"]);
-  return readJsonObject(request, maxBytes);
+  return readJsonObject(request, maxBytes, maxValues);
 }
 
 const maxFormBytes = 8 * 1024;

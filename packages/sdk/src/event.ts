@@ -1,4 +1,4 @@
-import type { EventBody, eventOfStatus, EventType, VideoBody } from "@reelq/contract";
+import type { BatchBody, EventBody, eventOfStatus, EventType, VideoBody } from "@reelq/contract";
 
 /** What is left of a video that was deleted. */
 export interface DeletedVideo {
@@ -20,9 +20,15 @@ export type VideoDeletedEvent = Omit<EventBody, "type" | "data"> & {
   readonly data: DeletedVideo;
 };
 
+/** A batch changed its state, or something of it should be known; `data` is the batch as it was when told. */
+export type BatchEvent = Omit<EventBody, "type" | "data"> & {
+  readonly type: Extract<EventType, `batch.${string}`>;
+  readonly data: BatchBody;
+};
+
 /** Something about anything else; `data` has its id. */
 export type SubjectEvent = Omit<EventBody, "type" | "data"> & {
-  readonly type: Exclude<EventType, `video.${string}`> | "webhook.test";
+  readonly type: Exclude<EventType, `video.${string}` | `batch.${string}`> | "webhook.test";
   readonly data: { readonly id: string };
 };
 
@@ -38,7 +44,7 @@ export interface EventGap {
 }
 
 /** An event as it is told everywhere. New types are added in time: leave those alone that you do not know. */
-export type ReelqEvent = VideoEvent | VideoDeletedEvent | SubjectEvent;
+export type ReelqEvent = VideoEvent | VideoDeletedEvent | BatchEvent | SubjectEvent;
 
 /** What an iteration over one video's events brings. */
 export type VideoStreamEvent = VideoEvent | VideoDeletedEvent | EventGap;

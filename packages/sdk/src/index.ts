@@ -1,5 +1,16 @@
 // What the API answers with is described once, in the contract.
 export type {
+  BatchBody,
+  BatchChange,
+  BatchCreateBody,
+  BatchListBody,
+  BatchOptions,
+  BatchPlanBody,
+  BatchRetriedBody,
+  BatchRetryBody,
+  BatchWaivedBody,
+  ClipBody,
+  ClipListBody,
   EventType,
   ExplanationBody,
   UploadBody,
@@ -13,9 +24,11 @@ export type {
   WebhookSecretBody,
 } from "@reelq/contract";
 export { BadHandleError } from "./bad-handle-error.ts";
+export type { Batches, BatchListQuery, ClipListQuery, ReportQuery, WatchOptions } from "./batches.ts";
 export type { ContentOptions } from "./content.ts";
 export type { CreateInput, ReferenceInput } from "./create-input.ts";
 export type {
+  BatchEvent,
   DeletedVideo,
   EventGap,
   ProjectStreamEvent,

@@ -1,4 +1,5 @@
 import type { EventType } from "@reelq/contract";
+import { type Batches, openBatches } from "./batches.ts";
 import type { ProjectStreamEvent } from "./event.ts";
 import { NoStreamError, openFeed } from "./feed.ts";
 import { type Files, openFiles } from "./files.ts";
@@ -36,6 +37,7 @@ export interface ProjectEventsOptions extends EventsOptions {
 export interface Reelq {
   readonly videos: Videos;
   readonly files: Files;
+  readonly batches: Batches;
   readonly webhookEndpoints: WebhookEndpoints;
   /**
    * The events of the key's project as they come, from now or `lastEventId` on, without end. Connections that break
@@ -60,6 +62,7 @@ export function openReelq({ url, key, fetch, timeoutMs, tries }: ReelqOptions): 
   return {
     videos: openVideos(transport),
     files: openFiles(transport),
+    batches: openBatches(transport),
     webhookEndpoints: openWebhookEndpoints(transport),
     events: (options = {}) => openProjectEvents(transport, options),
   };

@@ -1,6 +1,5 @@
 import {
   isVideoId,
-  judgeIdempotencyKey,
   problem,
   publicStatus,
   type Status,
@@ -8,7 +7,7 @@ import {
   videoBody,
   type VideoListBody,
 } from "@reelq/contract";
-import type { Accepted, Explainer, Person, Producer, Repeatable, Resolution, Storage } from "@reelq/engine";
+import type { Accepted, Explainer, Person, Producer, Resolution, Storage } from "@reelq/engine";
 import { type Request, type Response, Router } from "express";
 import { callerOf } from "../caller.ts";
 import { fileOf, sendContent } from "../content.ts";
@@ -19,6 +18,7 @@ import type { EventListening } from "../event-listening.ts";
 import { listBody } from "../list-body.ts";
 import { methodNotAllowed } from "../method-not-allowed.ts";
 import { queryOf, readPageQuery } from "../query.ts";
+import { readRepeatable } from "../repeatable.ts";
 import { readTypes } from "./events.ts";
 
 const variants = ["video", "thumbnail", "spritesheet"];
@@ -168,17 +168,6 @@ function reply(response: Response, { video, replayed, told }: Accepted): void {
   // Should this fail, a repeat is answered with this video all the same.
   if (told) response.on("finish", () => void told().catch(() => undefined));
   response.json(videoBody(video));
-}
-
-function readRepeatable(request: Request): Repeatable {
-  const key = request.headers["idempotency-key"];
-  if (key === undefined) {
-    // The official SDKs repeat a create by themselves and send no key; they say how often they have tried before.
-    const tries = request.get("x-stainless-retry-count");
-    return tries === undefined || !/^\d{1,4}$/.test(tries) ? {} : { isRepeat: Number(tries) > 0 };
-  }
-  judgeIdempotencyKey(key);
-  return { idempotencyKey: key };
 }
 
 function readListQuery(request: Request): Parameters<Producer["list"]>[0] {

@@ -1,7 +1,7 @@
 import {
   deliveryStatuses,
   type DeliveryStatus,
-  judgeWebhookBody,
+  judgeBody,
   problem,
   type WebhookDeliveryBody,
   type WebhookDeliveryListBody,
@@ -30,7 +30,7 @@ export function webhookEndpointsRouter(webhooks: Webhooks): Router {
   router
     .route("/")
     .post(async (request, response) => {
-      const given = judgeWebhookBody(webhookEndpointCreateSchema, await readBody(request));
+      const given = judgeBody(webhookEndpointCreateSchema, await readBody(request));
       const endpoint = await webhooks.create(given, callerOf(request));
       response.json(endpointBody(endpoint, { withSecret: true }));
     })
@@ -65,7 +65,7 @@ export function webhookEndpointsRouter(webhooks: Webhooks): Router {
       response.json(endpointBody(await webhooks.read(request.params.id, callerOf(request))));
     })
     .post(async (request, response) => {
-      const given = judgeWebhookBody(webhookEndpointUpdateSchema, await readBody(request));
+      const given = judgeBody(webhookEndpointUpdateSchema, await readBody(request));
       response.json(endpointBody(await webhooks.update(request.params.id, given, callerOf(request))));
     })
     .delete(async (request, response) => {
@@ -124,7 +124,7 @@ export function webhookEndpointsRouter(webhooks: Webhooks): Router {
 const readBody = (request: Request): Promise<Record<string, unknown>> => readJsonCommand(request, maxBodyBytes);
 
 const readOverlap = async (request: Request): Promise<number> =>
-  judgeWebhookBody(webhookRotationSchema, await readBody(request)).overlap_seconds * 1000;
+  judgeBody(webhookRotationSchema, await readBody(request)).overlap_seconds * 1000;
 
 /** Newest first: both lists know no other order. */
 function readPage(request: Request, byDefault: number): { readonly after?: string; readonly limit: number } {
