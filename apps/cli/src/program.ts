@@ -2,6 +2,7 @@ import type { Environment } from "@reelq/service";
 import { openReelq } from "@reelq/sdk";
 import { Command } from "commander";
 import { addAppCommands, addAudit, addDoctor } from "./commands/app.ts";
+import { addBatch } from "./commands/batch.ts";
 import { addCancel } from "./commands/cancel.ts";
 import { addCreate } from "./commands/create.ts";
 import { addDemo } from "./commands/demo.ts";
@@ -24,8 +25,9 @@ export function openProgram(env: Environment): Command {
     .showHelpAfterError("Add --help to see what is possible.")
     .showSuggestionAfterError()
     .addHelpText("after", teaching);
+  const settings = () => readClientEnvironment(besideApi(env));
   const client = () => {
-    const { reelqUrl, reelqApiKey } = readClientEnvironment(besideApi(env));
+    const { reelqUrl, reelqApiKey } = settings();
     // A person waits for the answer: better told soon that nobody is there.
     return openReelq({ url: reelqUrl, key: reelqApiKey, tries: 3 });
   };
@@ -43,6 +45,7 @@ export function openProgram(env: Environment): Command {
   addCancel(program, client);
   addRetry(program, client);
   addResolve(program, client);
+  addBatch(program, client, () => settings().reelqUrl);
   return program;
 }
 

@@ -40,6 +40,13 @@ export function logFacts(facts: Facts, log: Logger): void {
     if (change === "closed") log.info({ upstream }, "the upstream answers again; its breaker is closed");
     else log.warn({ upstream, why }, `nothing is sent to the upstream for a while; its breaker ${change}`);
   });
+  on("batchTurned", ({ batch, from, to, why }) => {
+    if (from === to) return;
+    log[to === "paused" || to === "failed" ? "warn" : "info"](
+      { batch, from, ...(why === "" ? {} : { why }) },
+      `a batch is ${to}`,
+    );
+  });
   on("unknownWord", ({ video, word }) =>
     log.warn({ ...about(video), word }, "a status word nobody knows; taken for running"),
   );

@@ -9,6 +9,7 @@ import { readArguments } from "./arguments.ts";
 import { printExamination } from "./doctor/examination.ts";
 import { readWorkerEnvironment } from "./env.ts";
 import { logFacts } from "./log-facts.ts";
+import { writeReport } from "./report.ts";
 
 /** After this, work that goes on is cut off; the next worker finds it. */
 const closeWithinMs = 15_000;
@@ -69,6 +70,7 @@ async function main(): Promise<void> {
     concurrency: env.concurrency,
     upstreams,
     doubtPolicy: env.inDoubt,
+    report: (sources) => writeReport(sources, storage, engine.clock.now()),
   });
   await noteFleet(engine);
   const web = openWeb({ allow: env.allowAddresses });
