@@ -163,7 +163,7 @@ export const batchForecastSchema = z
       .boolean()
       .nullable()
       .describe("Whether it does before its window closes; null without a window or a forecast."),
-    unfit: countSchema.describe("Clips that will not be stored before the window closes."),
+    unfit: countSchema.describe("Clips that cannot be sent in time for the window."),
     of: countSchema.describe("Clips that were still to be done."),
     sentence: z.string(),
     at: isoTimeSchema,

@@ -33,7 +33,8 @@ export interface AdvanceOptions {
 export type BreakerChange = "opened" | "reopened" | "closed";
 
 export type Advance =
-  | { readonly kind: "moved"; readonly video: Video; readonly breaker?: BreakerChange }
+  /** `pauses`: why its batch sends nothing more. */
+  | { readonly kind: "moved"; readonly video: Video; readonly breaker?: BreakerChange; readonly pauses?: string }
   /** Somebody else wrote first, or it is gone: whoever asked must forget what it knew. */
   | { readonly kind: "changed" }
   /** No leave to send: nothing was written. */
@@ -234,7 +235,12 @@ export function advanceOf(reply: readonly (string | number | null)[], written: V
   const refused = (obstacle: Obstacle): Advance => ({ kind: "refused", obstacle });
   switch (kind) {
     case "moved":
-      return { kind, video: written, ...(second ? { breaker: second as BreakerChange } : {}) };
+      return {
+        kind,
+        video: written,
+        ...(second ? { breaker: second as BreakerChange } : {}),
+        ...(third ? { pauses: String(third) } : {}),
+      };
     case "full":
       return refused({ kind, inFlight: waitMs, places: Number(second), whose, isLearned: fourth === "learned" });
     case "rate":

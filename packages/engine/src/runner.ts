@@ -143,6 +143,8 @@ async function write(
   switch (advance.kind) {
     case "moved":
       if (advance.breaker) announceBreaker(video.lane.upstream, advance.breaker, options, context);
+      if (advance.pauses !== undefined && video.batch)
+        facts.emit("batchTurned", { batch: video.batch.id, from: "running", to: "paused", why: advance.pauses });
       if (next.status === "submitting") facts.emit("moved", { video: advance.video, from: video.status });
       return { kind: "written", video: advance.video };
     case "refused":

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { filterStyle } from "./filter.ts";
 import { script } from "./script.ts";
 import { style } from "./style.ts";
 
@@ -8,7 +9,7 @@ const hashOf = (text: string): string => `'sha256-${createHash("sha256").update(
 export const reportPolicy = [
   "default-src 'none'",
   `script-src ${hashOf(script)}`,
-  `style-src ${hashOf(style)}`,
+  `style-src ${hashOf(style)} ${hashOf(filterStyle)}`,
   "img-src data:",
   "media-src * data: blob: file:",
   "base-uri 'none'",

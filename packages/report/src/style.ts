@@ -1,5 +1,3 @@
-import { filterStyle } from "./filter.ts";
-
 const dark = `--ground:#111214;--sheet:#1a1c20;--ink:#ededea;--faint:#a9abb1;--line:#34373e;--mat:#08090a;
 --good:#62d29b;--bad:#ff9a8f;--doubt:#f2bd62;--work:#8db8ff;--rest:#b0b3ba;--focus:#8db8ff;--calm:#16241d;--alarm:#2a1c16`;
 
@@ -170,5 +168,4 @@ summary{list-style:none;margin:0}
 a{text-decoration:none}
 }
 @page{margin:14mm}
-${filterStyle}
 `;

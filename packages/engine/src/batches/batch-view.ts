@@ -7,7 +7,6 @@ import { obstacleOf, placesOf, sayObstacle } from "../obstacle.ts";
 import { stretchOf } from "./gate.ts";
 import { heldPool, lanesOfPool } from "./pool.ts";
 import type { BatchRecord } from "./record.ts";
-import { neverCloses } from "./window.ts";
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 const unix = (ms: number | undefined): number | null => (ms === undefined ? null : Math.floor(ms / 1000));
@@ -103,7 +102,7 @@ function windowBody(batch: BatchRecord, now: number): BatchBody["reelq"]["window
     text: batch.window,
     is_open: stretch.isOpen,
     opens_at: stretch.isOpen ? null : iso(stretch.opensAt),
-    closes_at: iso(Math.min(stretch.closesAt, neverCloses)),
+    closes_at: iso(stretch.closesAt),
     at_end: batch.atWindowEnd,
   };
 }

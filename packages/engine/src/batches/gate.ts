@@ -7,7 +7,7 @@ import { lastStart } from "./forecast.ts";
 import { isHeld } from "./pool.ts";
 import type { BatchRecord } from "./record.ts";
 import type { BatchStore } from "./store.ts";
-import { readWindow, type SendWindow, stretchAt } from "./window.ts";
+import { neverCloses, readWindow, type SendWindow, type Stretch, stretchAt } from "./window.ts";
 
 /** Why a clip is not sent now. */
 export interface Refusal {
@@ -29,8 +29,11 @@ export function windowOf(text: string): SendWindow {
 }
 
 /** The stretch in which a batch may send, the one that is open or the next; undefined: at any time. */
-export const stretchOf = ({ window }: Pick<BatchRecord, "window">, now: number) =>
-  window === undefined ? undefined : stretchAt(windowOf(window), now);
+export function stretchOf({ window }: Pick<BatchRecord, "window">, now: number): Stretch | undefined {
+  if (window === undefined) return undefined;
+  const stretch = stretchAt(windowOf(window), now);
+  return stretch.closesAt >= neverCloses ? undefined : stretch;
+}
 
 /**
  * @param p95Ms how long 19 of 20 renders of its lane and length take at the most

@@ -20,6 +20,7 @@ import type { Outside, Producer } from "../producer.ts";
 import { defineScripts } from "../scripts.ts";
 import { openUploads } from "../uploads.ts";
 import { type Clip, writeClip } from "./clip.ts";
+import { stretchOf } from "./gate.ts";
 import { judgeLine, type Line } from "./line.ts";
 import { findSource, type KnownLine, renderKeyOf, type Survey, surveyManifest } from "./manifest.ts";
 import { parkedUntil, poolOf, turnOf } from "./pool.ts";
@@ -51,6 +52,9 @@ export interface Intake {
   /** Judges and accepts a batch's manifest, or goes on where another process was stopped; does nothing where somebody is at it. */
   take(id: BatchId): Promise<void>;
 }
+
+/** What the script answers where another render is known by now for one of the keys. */
+const lookAgain = -1;
 
 /** So many clips become durable together; others wait for the script meanwhile. */
 const chunkLength = 200;
@@ -122,7 +126,11 @@ export function openIntake(engine: Engine, { producer, outside, readManifest }: 
         keys.batchNews,
         ...sources.slice(from, from + 1_000).flatMap((number) => [now, `${batch.id} ${number}`]),
       );
-    await store.turn(batch, ["validating"], "running", { event: "batch.in_progress", set: ["runningAt", now] });
+    const stretch = stretchOf(batch, now);
+    await store.turn(batch, ["validating"], "running", {
+      event: "batch.in_progress",
+      set: ["runningAt", now, ...(stretch ? ["windowClosesAt", stretch.closesAt] : [])],
+    });
   }
 
   /** @returns the numbers of the clips that others remix and that are no video of this batch */
@@ -140,9 +148,11 @@ export function openIntake(engine: Engine, { producer, outside, readManifest }: 
     const flush = async () => {
       const [first] = chunk;
       if (!first) return;
-      const clips = await fill(chunk, batch);
-      const highest = await scripts.enlist(...enlistCall(clips, first.place.number, batch));
-      if (highest !== first.place.number + clips.length - 1)
+      let highest = 0;
+      // Somebody else may ask for the same at this moment: who is second looks again.
+      do highest = await scripts.enlist(...enlistCall(await fill(chunk, batch), first.place.number, batch));
+      while (highest === lookAgain);
+      if (highest !== first.place.number + chunk.length - 1)
         throw new Error(
           `${batch.id} is at clip ${highest}, and ${first.place.number} was next: somebody else is at it.`,
         );
@@ -179,7 +189,10 @@ export function openIntake(engine: Engine, { producer, outside, readManifest }: 
           spec.project,
           engine,
         );
-    return chunk.map((wanted, index) => ({ ...wanted, rendered: rendered[index] }));
+    return chunk.map((wanted, index) => {
+      const { video, seen = "" } = rendered[index] ?? {};
+      return { place: wanted.place, request: wanted.request, lane: wanted.lane, rendered: video, seen };
+    });
   }
 
   function enlistCall(
@@ -189,7 +202,7 @@ export function openIntake(engine: Engine, { producer, outside, readManifest }: 
   ): Parameters<typeof scripts.enlist> {
     const now = clock.now();
     let estimated = 0;
-    const each = clips.map(({ place, rendered, request, lane }) => {
+    const each = clips.map(({ place, rendered, seen, request, lane }) => {
       const clip = (video: VideoId, origin: Clip["origin"]): string =>
         writeClip({
           line: place.line,
@@ -206,7 +219,7 @@ export function openIntake(engine: Engine, { producer, outside, readManifest }: 
         const record = keys.video(video);
         return {
           keys: [record, record, record],
-          args: [origin, clip(video, origin), video, "", "", "", place.renderKey, firstOfLine],
+          args: [origin, clip(video, origin), video, "", "", "", place.renderKey, firstOfLine, seen],
         };
       }
       const video: VideoIn<"queued"> = {
@@ -242,6 +255,7 @@ export function openIntake(engine: Engine, { producer, outside, readManifest }: 
           pool,
           place.renderKey,
           firstOfLine,
+          spec.again ? "*" : seen,
         ],
       };
     });
@@ -335,6 +349,8 @@ interface Wanted {
 
 interface Filled extends Wanted {
   readonly rendered: Rendered | undefined;
+  /** Which video was known for its render key, or none. */
+  readonly seen: string;
 }
 
 /** The numbers of the clips that others remix. */

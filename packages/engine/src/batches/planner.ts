@@ -106,7 +106,7 @@ async function sortOut({ lines }: Survey, order: Order, caller: Caller, engine: 
     const renderKeys = page.map(({ known, take }) => renderKeyOf(known, take));
     const rendered = order.again ? [] : await findRendered(renderKeys, caller.project, engine);
     for (const [index, { known }] of page.entries()) {
-      const one = rendered[index];
+      const one = rendered[index]?.video;
       if (one?.kind === "stored") {
         reused += 1;
         const takes = (reusedOf.get(known) ?? 0) + 1;

@@ -8,6 +8,12 @@ export type Rendered =
   /** Somebody has it rendered right now. */
   | { readonly kind: "coming"; readonly id: VideoId };
 
+/** What a render key leads to: the video that was asked for last, and that one where it is of use. */
+interface Found {
+  readonly seen?: VideoId;
+  readonly video?: Rendered | undefined;
+}
+
 /** So many files are looked for at once. */
 const atOnce = 16;
 
@@ -16,7 +22,7 @@ export async function findRendered(
   renderKeys: readonly string[],
   project: string,
   { redis, keys, storage }: Pick<Engine, "redis" | "keys" | "storage">,
-): Promise<readonly (Rendered | undefined)[]> {
+): Promise<readonly Found[]> {
   if (renderKeys.length === 0) return [];
   const ids = (await redis.hmget(keys.renders(project), ...renderKeys)) as (VideoId | null)[];
   const wanted = [...new Set(ids.filter((id) => id !== null))];
@@ -34,5 +40,5 @@ export async function findRendered(
       }),
     );
   }
-  return ids.map((id) => (id === null ? undefined : found.get(id)));
+  return ids.map((id) => (id === null ? {} : { seen: id, video: found.get(id) }));
 }

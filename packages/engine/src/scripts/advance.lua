@@ -10,7 +10,7 @@
 --      24 the pools of its batch  25 open batches  26 the journal of money  27 all scopes of money
 --      28... balances of the scopes that the move names by their numbers
 -- ARGV 1 the move as JSON: `Move` in advance.ts says what is in it  2 the record as JSON
--- Returns {'moved', event id or '', what the breaker did or ''} | {'changed'}: another version | {'missing'}
+-- Returns {'moved', event id or '', what the breaker did or '', why it pauses its batch or ''} | {'changed'}: another version | {'missing'}
 --         | {'owned', id}: another video owns the task
 --         | no leave: {'full', in flight, places, whose, 'learned' or ''} | {'rate', ms, allowed, whose}
 --         | {'resting', ms, why} | {'breaker', ms, why, 'tried' or ''}
@@ -79,6 +79,7 @@ local waits = move.status == 'queued' and not move.turn
 if KEYS[13] ~= KEYS[14] or not waits then redis.call('ZREM', KEYS[13], id) end
 if waits then redis.call('ZADD', KEYS[14], 0, id) end
 if move.postings then post_money(move.postings, first_scope, KEYS[26], KEYS[27], move) end
+local paused
 if move.batch then
   if KEYS[22] ~= KEYS[23] or not move.turn then redis.call('ZREM', KEYS[22], id) end
   if move.turn then
@@ -89,13 +90,13 @@ if move.batch then
     if move.leave then redis.call('HINCRBY', KEYS[20], 'sendable', -1) end
     if move.batch.from ~= 'queued' and move.status == 'queued' then redis.call('HINCRBY', KEYS[20], 'sendable', 1) end
   end
-  batch_counts(KEYS[20], { news = KEYS[21], open = KEYS[25], events = KEYS[5] }, move.batch, move.at)
+  paused = batch_counts(KEYS[20], { news = KEYS[21], open = KEYS[25], events = KEYS[5] }, move.batch, move.at)
 end
 if move.due then redis.call('ZADD', KEYS[4], move.due, id) else redis.call('ZREM', KEYS[4], id) end
 if move.alarm == 'none' then redis.call('ZREM', KEYS[9], id)
 elseif move.alarm ~= 'keep' then redis.call('ZADD', KEYS[9], move.alarm, id) end
 if move.counter then redis.call('HINCRBY', KEYS[11], move.counter, 1) end
-if not move.events then return { 'moved', '', breaker } end
+if not move.events then return { 'moved', '', breaker, paused or '' } end
 local event = redis.call('XADD', KEYS[5], 'MAXLEN', '~', move.events, '*',
   'project', move.project, 'video', id, 'version', move.gets, 'status', move.status, 'at', move.at)
-return { 'moved', event, breaker }
+return { 'moved', event, breaker, paused or '' }

@@ -16,9 +16,10 @@ end
 local function batch_pauses(batch, events, reason, why, it, at)
   redis.call('HSET', batch, 'state', 'paused', 'reason', reason, 'why', why, 'since', at, 'updatedAt', at)
   batch_event(events, 'batch.paused', it, at)
+  return why
 end
 
--- Too many failures of one class in a row, or too much money without a file.
+-- Too many failures of one class in a row, or too much money without a file. Returns why, where that pauses the batch.
 local function stop_loss(batch, events, it, at)
   local known = redis.call('HMGET', batch, 'state', 'stopAfter', 'stopBarren', 'streak', 'streakClass', 'barren')
   if known[1] ~= 'running' then return end
@@ -28,12 +29,12 @@ local function stop_loss(batch, events, it, at)
   end
   local cap, barren = tonumber(known[3] or ''), tonumber(known[6] or '') or 0
   if cap and barren >= cap and barren > 0 then
-    batch_pauses(batch, events, 'stop_loss',
-      string.format('$%.6f', barren / 1e6):gsub('0?0?0?0$', '') .. ' were spent without a stored file.', it, at)
+    local amount = string.format('$%.6f', barren / 1e6):gsub('0?0?0?0$', '')
+    return batch_pauses(batch, events, 'stop_loss', amount .. ' were spent without a stored file.', it, at)
   end
 end
 
--- Counts a clip's move: `it` is `BatchMove` in advance.ts.
+-- Counts a clip's move: `it` is `BatchMove` in advance.ts. Returns why, where that pauses the batch.
 local function batch_counts(batch, keys, it, at)
   if it.loose ~= 0 then redis.call('HINCRBY', batch, 'loose', it.loose) end
   if it.from == it.to then return end
@@ -65,5 +66,5 @@ local function batch_counts(batch, keys, it, at)
     if redis.call('HGET', batch, 'streakClass') == it.class then redis.call('HINCRBY', batch, 'streak', 1)
     else redis.call('HSET', batch, 'streak', 1, 'streakClass', it.class) end
   end
-  if it.class or it.paid > 0 then stop_loss(batch, keys.events, it, at) end
+  if it.class or it.paid > 0 then return stop_loss(batch, keys.events, it, at) end
 end

@@ -6,13 +6,21 @@
 -- ARGV 1 now, ms  2 longest length of the event stream  3 project  4 number of the first clip  5 due time of what waits
 --      6 micro-USD that all of these will cost, and for each clip
 --      'new' | 'reused' | 'shared', the clip as JSON, video id, record as JSON or '', turn in its pool, pool's name,
---      render key, custom id of its line where it is the first take or ''
--- Returns the highest number that was accepted; nothing is written unless the first clip is the next one.
+--      render key, custom id of its line where it is the first take or '', the video that was known for its render key
+--      ('' none; '*': it does not matter)
+-- Returns the highest number that was accepted; nothing is written unless the first clip is the next one. -1: another
+--      video is known by now for one of the render keys; nothing was written.
 local first = tonumber(ARGV[4])
 local enlisted = tonumber(redis.call('HGET', KEYS[1], 'enlisted') or '0')
 if enlisted ~= first - 1 or redis.call('HGET', KEYS[1], 'state') ~= 'validating' then return enlisted end
-local width, fixed_args, fixed_keys = 8, 6, 11
+local width, fixed_args, fixed_keys = 9, 6, 11
 local count = (#ARGV - fixed_args) / width
+for at = 1, count do
+  local arg = fixed_args + (at - 1) * width
+  if ARGV[arg + 1] == 'new' and ARGV[arg + 9] ~= '*' then
+    if (redis.call('HGET', KEYS[9], ARGV[arg + 7]) or '') ~= ARGV[arg + 9] then return -1 end
+  end
+end
 local records, videos, due, clips, lines, renders, fresh, reused, shared = {}, {}, {}, {}, {}, {}, 0, 0, 0
 for at = 1, count do
   local arg, key = fixed_args + (at - 1) * width, fixed_keys + (at - 1) * 3
