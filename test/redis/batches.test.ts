@@ -59,20 +59,18 @@ describe("a batch", () => {
     const batch = await bench.over(id);
     expect(batch.reelq.state).toBe("failed");
     const told = batch.errors?.data.map(({ line: at, param }) => `${at} ${param ?? ""}`);
-    expect(told).toEqual(
-      [
-        "2 seconds",
-        "3 sise",
-        "4 remix_of",
-        expect.stringMatching(/^[56] remix_of$/),
-        "7 takes",
-        "8 id",
-        "9 reference",
-        "10 ",
-      ]
-        .toSpliced(3, 1, "5 remix_of", "6 remix_of")
-        .slice(0, told?.length),
-    );
+    expect(told).toEqual([
+      "2 seconds",
+      "2 id",
+      "3 sise",
+      "4 remix_of",
+      "5 remix_of",
+      "6 remix_of",
+      "7 takes",
+      "8 id",
+      "9 reference",
+      "10 ",
+    ]);
     expect(batch.reelq.counts.total).toBe(0);
     expect(postsWith("Wrong manifest")).toBe(0);
   });

@@ -326,7 +326,7 @@ describe.skipIf(browserProgram === undefined)("a batch's pages in a browser", ()
         progress(7),
       ]) {
         send(next.batch);
-        await page.waitForFunction(`document.title.startsWith("${next.batch.reelq.counts.stored}0 %")`);
+        await eventually(() => page.title()).toBe(`${next.batch.reelq.counts.stored}0 % · shots`);
         now = next;
         await fresh.goto(`${url}/batches/b`);
         await eventually(() => page.evaluate(words)).toEqual(await fresh.evaluate(words));

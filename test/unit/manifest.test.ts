@@ -176,7 +176,7 @@ describe("a JSON document", () => {
 describe("CSV", () => {
   test("has a header row; cells in quotes go over lines, an empty one says nothing", async () => {
     const file = [
-      "id,prompt,seconds,tags,colour",
+      "id,prompt,seconds,tags,model",
       'a,"A fox, ""quick"",\r\njumps\n",10,night; fox ;,',
       "",
       ' b , A 5" cat,,, red',
@@ -185,7 +185,7 @@ describe("CSV", () => {
     ].join("\r\n");
     const expected = [
       entry(2, { id: "a", prompt: 'A fox, "quick",\r\njumps\n', seconds: "10", tags: ["night", "fox"] }),
-      entry(6, { id: "b", prompt: 'A 5" cat', colour: "red" }),
+      entry(6, { id: "b", prompt: 'A 5" cat', model: "red" }),
       entry(8, { id: "c", prompt: "blanks around" }),
     ];
     expect(await read(file)).toEqual(expected);
@@ -200,18 +200,22 @@ describe("CSV", () => {
     ["returns between the lines", "id,prompt\ra,b\r", { id: "a", prompt: "b" }],
     [
       "names as people write them",
-      "ID,Prompt,Remix of,Custom-column\na,b,c,d\n",
-      { id: "a", prompt: "b", remix_of: "c", "Custom-column": "d" },
+      "ID,Prompt,Remix of,Tags\na,b,c,d\n",
+      { id: "a", prompt: "b", remix_of: "c", tags: ["d"] },
     ],
     ["synonyms for names", "custom_id,ref,remix\na,b,c\n", { id: "a", reference: "b", remix_of: "c" }],
-    ["a column #", "#,id\n1,a\n", { "#": "1", id: "a" }],
-    [
-      "columns that are called like JSON's",
-      "id,method,url,body\na,b,c,d\n",
-      { id: "a", method: "b", url: "c", body: "d" },
-    ],
   ])("may have %s", async (_what, file, fields) => {
     expect((await read(file, { format: "csv" })).map((item) => item.kind === "entry" && item.fields)).toEqual([fields]);
+  });
+
+  test.each([
+    ["id,prompt,sise\na,b,\n", /Unknown column "sise"; did you mean "size"\?/],
+    ["#,id\n1,a\n", /Unknown column "#"; known fields: id, prompt, .*; take the column out\./],
+    ["id,method\na,b\n", /Unknown column "method"/],
+  ])("tells once of a column that nobody knows: %j", async (file, words) => {
+    const [told, ...entries] = await read(file, { format: "csv" });
+    expect(told).toMatchObject(mistake(1, words));
+    expect(entries.map(({ kind }) => kind)).toEqual(["entry"]);
   });
 
   test("with one column only is a table by the header row, and by the file's name", async () => {

@@ -1,3 +1,4 @@
+import { manifestFields, nearestName } from "@reelq/contract";
 import { columnNamed, fieldNamed, isFieldName } from "./field-names.ts";
 import { openRow, type Separator } from "./csv-row.ts";
 import { end, type Reading, wrong } from "./reading.ts";
@@ -48,7 +49,8 @@ export function headerOf(cells: readonly string[], line: number): Header {
   const columns = names.map((name) => {
     const before = first.get(fieldNamed(name));
     if (name === "") return undefined;
-    if (before === name) mistakes.push(wrong(line, `Two columns are called ${shown(name)}; keep one.`, name));
+    if (!isFieldName(name)) mistakes.push(wrong(line, unknownWords(name), name));
+    else if (before === name) mistakes.push(wrong(line, `Two columns are called ${shown(name)}; keep one.`, name));
     else if (before !== undefined)
       mistakes.push(wrong(line, `${shown(before)} and ${shown(name)} mean the same; keep one of the columns.`, name));
     else {
@@ -58,6 +60,13 @@ export function headerOf(cells: readonly string[], line: number): Header {
     return undefined;
   });
   return { columns, mistakes };
+}
+
+/** Told once, not for each row; and also where no row has anything in it, for it may be one of ours written wrong. */
+function unknownWords(name: string): string {
+  const meant = nearestName(name.slice(0, 80), manifestFields);
+  const hint = meant ? `did you mean "${meant}"?` : `known fields: ${manifestFields.join(", ")}; take the column out.`;
+  return `Unknown column ${shown(name)}; ${hint}`;
 }
 
 function namelessWords(names: readonly string[]): string {

@@ -35,7 +35,7 @@ function needsPanel(needs: readonly Need[]): string {
 }
 
 /** A command that can be marked with one click, and copied with one where scripts run. */
-export const step = ({ when, command }: Step): string =>
+const step = ({ when, command }: Step): string =>
   `<li><span class="when">${isolated(when)}</span><span class="command"><code>${escaped(command)}</code><button type="button" data-copy hidden>Copy</button></span></li>`;
 
 function pointers({ count, first }: Pointers): string {

@@ -10,7 +10,7 @@ export interface Pointer {
 }
 
 /** Failed clips of one class; waived ones are not among them. */
-export interface Reason {
+interface Reason {
   readonly class: FailureClass;
   readonly meaning: string;
   count: number;
@@ -29,7 +29,7 @@ export interface Pointers {
   readonly first: Pointer[];
 }
 
-export interface LaneTally {
+interface LaneTally {
   clips: number;
   stored: number;
   failed: number;

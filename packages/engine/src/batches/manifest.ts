@@ -63,6 +63,8 @@ export interface SurveyParts {
 export async function surveyManifest(items: AsyncIterable<ManifestItem>, parts: SurveyParts): Promise<Survey> {
   const lines = new Map<string, KnownLine>();
   const mistakes = openMistakes();
+  // Lines that are wrong are no sources, and need no second mistake in those that remix them.
+  const broken = new Map<string, number>();
   let [clips, count] = [0, 0];
   for await (const item of items) {
     if (item.kind === "mistake") {
@@ -72,19 +74,24 @@ export async function surveyManifest(items: AsyncIterable<ManifestItem>, parts: 
     count += 1;
     try {
       const line = judgeLine(item, count, parts.fleet.catalogue);
+      const first = lines.get(line.customId)?.line ?? broken.get(line.customId);
+      if (first !== undefined) mistakes.add(doubled(line, first));
       const known = await knownLine(line, clips + 1, parts);
-      const first = lines.get(line.customId);
-      if (first) mistakes.add(doubled(line, first.line));
-      else lines.set(line.customId, known);
+      if (first === undefined) lines.set(line.customId, known);
       clips += line.takes;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       mistakes.addAll(item.line, error);
+      const { id } = item.fields;
+      if (typeof id !== "string" || id === "") continue;
+      const first = lines.get(id)?.line ?? broken.get(id);
+      if (first === undefined) broken.set(id, item.line);
+      else mistakes.add(doubled({ line: item.line, customId: id }, first));
     }
   }
   if (count === 0 && mistakes.count() === 0) mistakes.add(empty);
   if (clips > mostClips) mistakes.add(tooMany(clips));
-  resolveSources(lines, mistakes);
+  resolveSources(lines, broken, mistakes);
   const notes = countTakes(lines);
   return { lines, clips, mistakes: mistakes.told(), mistakeCount: mistakes.count(), notes };
 }
@@ -106,7 +113,7 @@ const tooMany = (clips: number): BatchMistake => ({
   param: "takes",
 });
 
-const doubled = ({ line, customId }: Line, first: number): BatchMistake => ({
+const doubled = ({ line, customId }: Pick<Line, "line" | "customId">, first: number): BatchMistake => ({
   code: "invalid_value",
   line,
   message: `id ${JSON.stringify(customId)} is line ${first}'s already; each line needs its own, and takes: 2 gives two of one.`,
@@ -150,7 +157,11 @@ export const renderKeyOf = ({ digest, takesBefore }: Pick<KnownLine, "digest" | 
   `${digest}.${takesBefore + take}`;
 
 /** Finds what each remix starts from, wherever in the manifest that is, and what it is rendered as. */
-function resolveSources(lines: Map<string, KnownLine>, mistakes: Mistakes): void {
+function resolveSources(
+  lines: ReadonlyMap<string, KnownLine>,
+  broken: ReadonlyMap<string, number>,
+  mistakes: Mistakes,
+): void {
   const under = new Set<string>();
   const resolve = (customId: string, known: KnownLine): boolean => {
     if (known.shape) return true;
@@ -158,6 +169,7 @@ function resolveSources(lines: Map<string, KnownLine>, mistakes: Mistakes): void
     if (under.has(customId))
       return wrongSource(known, `${quoted(customId)} remixes itself, by way of others`, mistakes);
     const found = findSource(lines, known.source);
+    if (!found && broken.has(known.source.customId)) return false;
     if (!found)
       return wrongSource(
         known,
