@@ -24,11 +24,13 @@ afterAll(async () => {
 const postsWith = (text: string): number =>
   bench.simulator.posts().filter(({ prompt }) => prompt?.includes(text)).length;
 
+const anew = (count: number): string => tinyLines(count, { seconds: 2 }).replaceAll("Shot number", "Again shot");
+
 const line = (fields: Readonly<Record<string, unknown>>): string => JSON.stringify(fields);
 
-describe("a batch", () => {
+describe.concurrent("a batch", () => {
   test("renders every line, and says what it cost", async () => {
-    const { id } = await bench.order(tinyLines(20));
+    const { id } = await bench.order(tinyLines(20).replaceAll("Shot number", "Whole shot"));
     const batch = await bench.over(id);
     expect(batch.reelq.state).toBe("completed");
     expect(batch.reelq.counts).toMatchObject({ total: 20, stored: 20, failed: 0 });
@@ -38,6 +40,13 @@ describe("a batch", () => {
       Array.from({ length: 20 }, (_, index) => `shot-${index + 1}`),
     );
     expect(clips.every(({ money }) => money.charged === tinyPrice)).toBe(true);
+    const inOrder = { limit: 15, order: "asc" as const, batch: id };
+    const page = await bench.producer.list(inOrder, caller);
+    expect(page.hasMore).toBe(true);
+    const rest = await bench.producer.list({ ...inOrder, after: page.videos.at(-1)?.id }, caller);
+    expect([...page.videos, ...rest.videos].map((video) => video.id)).toEqual(clips.map((clip) => clip.video_id));
+    const [last] = (await bench.producer.list({ ...inOrder, order: "desc", statuses: ["stored"] }, caller)).videos;
+    expect(last?.id).toBe(clips.at(-1)?.video_id);
     expect(batch.output_file_id).toMatch(/^file_/);
     expect(batch.error_file_id).toBeNull();
   });
@@ -76,19 +85,19 @@ describe("a batch", () => {
   });
 
   test("renders again only what is new, changed or failed", async () => {
-    const first = await bench.over((await bench.order(tinyLines(4, { seconds: 2 }))).id);
+    const first = await bench.over((await bench.order(anew(4))).id);
     expect(first.reelq.counts).toMatchObject({ stored: 4, reused: 0 });
-    const before = postsWith("Shot number");
-    const again = await bench.over((await bench.order(tinyLines(4, { seconds: 2 }))).id);
+    const before = postsWith("Again shot");
+    const again = await bench.over((await bench.order(anew(4))).id);
     expect(again.reelq.counts).toMatchObject({ total: 4, stored: 4, reused: 4 });
     expect(again.reelq.money.charged).toBe(0);
-    expect(postsWith("Shot number")).toBe(before);
-    const changed = await bench.over((await bench.order(tinyLines(5, { seconds: 2 }))).id);
+    expect(postsWith("Again shot")).toBe(before);
+    const changed = await bench.over((await bench.order(anew(5))).id);
     expect(changed.reelq.counts).toMatchObject({ total: 5, stored: 5, reused: 4 });
-    expect(postsWith("Shot number")).toBe(before + 1);
-    const anew = await bench.over((await bench.order(tinyLines(2, { seconds: 2 }), { again: true })).id);
-    expect(anew.reelq.counts).toMatchObject({ stored: 2, reused: 0 });
-    expect(postsWith("Shot number")).toBe(before + 3);
+    expect(postsWith("Again shot")).toBe(before + 1);
+    const afresh = await bench.over((await bench.order(anew(2), { again: true })).id);
+    expect(afresh.reelq.counts).toMatchObject({ stored: 2, reused: 0 });
+    expect(postsWith("Again shot")).toBe(before + 3);
   });
 
   test("gives takes of a line, and of lines that ask for the same", async () => {
@@ -119,26 +128,27 @@ describe("a batch", () => {
   });
 });
 
-describe("what remixes a clip that fails", () => {
-  const lines = [
-    line({ id: "source", prompt: "A forbidden house" }),
-    line({ id: "remix", prompt: "The same at night", remix_of: "source" }),
-  ].join("\n");
+describe.concurrent("what remixes a clip that fails", () => {
+  const lines = (which: string) =>
+    [
+      line({ id: "source", prompt: `A forbidden house ${which}` }),
+      line({ id: "remix", prompt: "The same at night", remix_of: "source" }),
+    ].join("\n");
 
   test("is left out", async () => {
-    const batch = await bench.over((await bench.order(lines, { on_source_failure: "skip" })).id);
+    const batch = await bench.over((await bench.order(lines("one"), { on_source_failure: "skip" })).id);
     expect(batch.reelq.counts).toMatchObject({ failed: 1, cancelled: 1, skipped: 1 });
   });
 
   test("fails too", async () => {
-    const batch = await bench.over((await bench.order(lines, { on_source_failure: "fail" })).id);
+    const batch = await bench.over((await bench.order(lines("two"), { on_source_failure: "fail" })).id);
     expect(batch.reelq.counts).toMatchObject({ failed: 2, skipped: 0 });
     const [, remix] = await bench.clips(batch.id);
     expect(remix?.failure?.class).toBe("source_failed");
   });
 
   test("waits for a person", async () => {
-    const { id } = await bench.order(lines, { on_source_failure: "hold" });
+    const { id } = await bench.order(lines("three"), { on_source_failure: "hold" });
     await until(
       bench.engine.facts,
       "waited",
@@ -157,7 +167,7 @@ describe("what remixes a clip that fails", () => {
   });
 });
 
-describe("money", () => {
+describe.concurrent("money", () => {
   test("is never spent above a batch's budget; raising it goes on", async () => {
     const { id } = await bench.order(
       tinyLines(6, { prompt: "Within a budget" }).replaceAll('"prompt":"', '"prompt":"B '),

@@ -1,7 +1,18 @@
-import { type Alarm, type DeliveryStatus, failureClasses, statuses } from "@reelq/contract";
+import {
+  type Alarm,
+  batchStates,
+  type DeliveryStatus,
+  failureClasses,
+  isBatchOver,
+  microsPerUsd,
+  moneyAccounts,
+  statuses,
+} from "@reelq/contract";
+import { openBatchStore } from "./batches/store.ts";
 import type { Engine } from "./engine.ts";
 import { laneName } from "./lane.ts";
 import type { LaneState } from "./lane-state.ts";
+import { readMoney, scopes } from "./money.ts";
 
 const alarms: readonly Alarm[] = ["at_risk", "overdue"];
 
@@ -13,13 +24,16 @@ type Sample = readonly [labels: Readonly<Record<string, string>>, value: number]
  * The ledger's figures in Prometheus's text format 0.0.4. Counters live in the ledger, so they are those of all
  * workers together and survive each of them. `reelq_failed_total{class="lost_to_expiry"}` is the one to watch.
  */
-export async function metricsText({ ledger, fleet }: Engine): Promise<string> {
+export async function metricsText(engine: Engine): Promise<string> {
+  const { ledger, fleet, redis, keys } = engine;
   const upstreams = Object.keys(fleet.upstreams);
-  const [counts, counters, lanes, breakers] = await Promise.all([
+  const [counts, counters, lanes, breakers, batches, money] = await Promise.all([
     ledger.counts(),
     ledger.counters(),
     ledger.laneStates(fleet.lanes),
     ledger.breakers(upstreams),
+    openBatchStore(engine).open(),
+    redis.hgetall(keys.money(scopes.all)).then(readMoney),
   ]);
   const ofLanes = (value: (state: LaneState) => number | undefined): Sample[] =>
     lanes.flatMap((state) => {
@@ -72,6 +86,20 @@ export async function metricsText({ ledger, fleet }: Engine): Promise<string> {
       "counter",
       "Alarms: files at risk of expiring, renders overdue.",
       alarms.map((alarm): Sample => [{ alarm }, counted(`alarm ${alarm}`)]),
+    ),
+    family(
+      "reelq_batches",
+      "gauge",
+      "Batches that are not over, by state.",
+      batchStates
+        .filter((state) => !isBatchOver(state))
+        .map((state): Sample => [{ state }, batches.filter((batch) => batch.state === state).length]),
+    ),
+    family(
+      "reelq_money_usd",
+      "gauge",
+      "What is set aside for POSTs, charged, and charged as far as anybody knows, in US dollars, ever.",
+      moneyAccounts.map((account): Sample => [{ account }, money[account] / microsPerUsd]),
     ),
     family("reelq_webhooks_pending", "gauge", "Webhooks that are being sent or wait for a try.", [
       [{}, counted("webhook pending")],

@@ -15,6 +15,7 @@ import {
   type VideoRequest,
 } from "@reelq/contract";
 import { type Ask, type Judged, judgeAsk, type ReferenceGiven, type Repeatable } from "./ask.ts";
+import { videosOfBatch } from "./batches/videos.ts";
 import type { Caller } from "./caller.ts";
 import type { Engine } from "./engine.ts";
 import type { Draft, ListOptions, RequestMemory, VideoPage } from "./ledger.ts";
@@ -49,8 +50,11 @@ export interface Producer {
     again?: Repeatable,
   ): Promise<Accepted>;
   read(id: string, caller: Caller): Promise<Video>;
-  /** The caller's own; everyone's for an admin. */
-  list(options: Omit<ListOptions, "project">, caller: Caller): Promise<VideoPage>;
+  /** The caller's own; everyone's for an admin. `batch`: only that one's, in its manifest's order. */
+  list(
+    options: Omit<ListOptions, "project"> & { readonly batch?: string | undefined },
+    caller: Caller,
+  ): Promise<VideoPage>;
   /** Takes a video that no stage works on out of the ledger, and its files out of the storage. */
   remove(id: string, caller: Caller): Promise<RemovedVideo>;
 }
@@ -313,7 +317,10 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
 
     read,
 
-    list: (options, caller) => ledger.list({ ...options, project: caller.isAdmin ? undefined : caller.project }),
+    list: ({ batch, ...options }, caller) =>
+      batch === undefined
+        ? ledger.list({ ...options, project: caller.isAdmin ? undefined : caller.project })
+        : videosOfBatch(batch, options, caller, engine),
 
     remove: async (id, caller) => removeVideo(await read(id, caller), engine),
   };

@@ -23,6 +23,8 @@ export interface ListQuery {
   readonly order?: "asc" | "desc" | undefined;
   /** `queued`, `in_progress`, `completed` or `failed`, or one of reelq's own statuses. */
   readonly status?: string | undefined;
+  /** Only this batch's, in its manifest's order. */
+  readonly batch?: string | undefined;
 }
 
 /** Videos. Every call throws ReelqError for what the API refused, and UnreachableError where nothing answered. */

@@ -179,6 +179,7 @@ function readListQuery(request: Request): Parameters<Producer["list"]>[0] {
     ...(after === undefined ? {} : { after }),
     limit,
     order,
+    batch: queryOf(request, "batch"),
     ...(status === undefined ? {} : { statuses: statusesOf(status) }),
   };
 }

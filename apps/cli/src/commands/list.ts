@@ -5,6 +5,7 @@ import { videoLines } from "../video-line.ts";
 
 interface ListOptions {
   readonly status?: string;
+  readonly batch?: string;
   readonly limit: string;
   readonly after?: string;
   readonly oldest?: boolean;
@@ -17,6 +18,7 @@ export function addList(program: Command, client: () => Reelq): void {
     .command("list")
     .description("List videos, the newest first.")
     .option("--status <status>", "only these: queued, in_progress, completed, failed, or one of reelq's own statuses")
+    .option("--batch <id>", "only this batch's, in its manifest's order")
     .option("--limit <n>", "how many, at most 100", "20")
     .option("--after <id>", "go on after this one")
     .option("--oldest", "the oldest first")
@@ -28,8 +30,8 @@ Examples:
   reelq list --status in_progress
   reelq list --status in_doubt --json`,
     )
-    .action(async ({ status, limit, after, oldest, json }: ListOptions) => {
-      const page = await client().videos.list({ status, limit, after, order: oldest ? "asc" : "desc" });
+    .action(async ({ status, batch, limit, after, oldest, json }: ListOptions) => {
+      const page = await client().videos.list({ status, batch, limit, after, order: oldest ? "asc" : "desc" });
       if (json) {
         standardOutput.write(`${JSON.stringify(page, null, 2)}\n`);
         return;

@@ -52,6 +52,7 @@ export const parameters = {
     "One status. The words of the OpenAI shape stand for all of reelq's own that they cover.",
     { type: "string", enum: [...new Set([...Object.values(publicStatus), ...statuses])] },
   ),
+  VideoBatch: query("batch", "Only this batch's, in its manifest's order.", { type: "string" }),
   DeliveryStatus: query("status", "How it ended, or that it has not.", {
     type: "string",
     enum: [...deliveryStatuses],

@@ -131,6 +131,7 @@ const ofCall: Readonly<Record<string, Sayings>> = {
     unknown_field: ['Unknown field "please"; known fields: task, resubmit, fail.', "please"],
     invalid_value: ["task must be a text.", "task"],
   },
+  listVideos: { not_found: ['There is no batch "batch_01a2".', "batch"] },
   createBatch: { not_found: ofInput },
   planBatch: { not_found: ofInput },
   listBatches: { invalid_value: ['limit "0" must be a whole number from 1 to 100.', "limit"] },

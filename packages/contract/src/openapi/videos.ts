@@ -44,9 +44,9 @@ export const videoOperations = [
     tag: "videos",
     summary: "List videos",
     description: "The project's; everyone's for an admin's key.",
-    parameters: ["After", "VideoLimit", "Order", "VideoStatus"],
+    parameters: ["After", "VideoLimit", "Order", "VideoStatus", "VideoBatch"],
     replies: { 200: { description: "A page.", json: "VideoList" } },
-    errors: ["invalid_value"],
+    errors: ["invalid_value", "not_found"],
   },
   {
     method: "get",
