@@ -24,6 +24,7 @@ export function defineScripts(redis: Redis) {
     replace: define<number>("replace"),
     order: define<number>("order"),
     turn: define<number>("turn"),
+    waive: define<number>("waive"),
     advance: define<Reply>("advance", ["now", "breaker", "leave", "money", "batch"]),
     alarm: define<string>("alarm"),
     amend: define<number>("amend", ["target"]),

@@ -1,32 +1,16 @@
 import { randomUUID } from "node:crypto";
-import {
-  type BatchId,
-  type BatchMistake,
-  type ManifestItem,
-  newVideoId,
-  noSetbacks,
-  type PlaceInBatch,
-  ProblemError,
-  recordSchemaVersion,
-  type Reference,
-  type VideoId,
-  type VideoIn,
-} from "@reelq/contract";
+import { type BatchId, type BatchMistake, type ManifestItem, ProblemError } from "@reelq/contract";
 import type { Caller } from "../caller.ts";
 import { SECOND } from "../clock.ts";
 import type { Engine } from "../engine.ts";
-import { eventStreamLength } from "../event-stream.ts";
 import type { Outside, Producer } from "../producer.ts";
-import { defineScripts } from "../scripts.ts";
 import { openUploads } from "../uploads.ts";
-import { type Clip, writeClip } from "./clip.ts";
+import { openEnlisting, type Take } from "./enlisting.ts";
 import { stretchOf } from "./gate.ts";
-import { judgeLine, type Line } from "./line.ts";
-import { findSource, type KnownLine, renderKeyOf, type Survey, surveyManifest } from "./manifest.ts";
-import { parkedUntil, poolOf, turnOf } from "./pool.ts";
+import { judgeLine } from "./line.ts";
+import { findSource, type KnownLine, type Survey, surveyManifest } from "./manifest.ts";
 import type { BatchRecord } from "./record.ts";
 import { openReferences, type References } from "./references.ts";
-import { findRendered, type Rendered } from "./reuse.ts";
 import { sourceOf } from "./source.ts";
 import { openBatchStore } from "./store.ts";
 
@@ -53,9 +37,6 @@ export interface Intake {
   take(id: BatchId): Promise<void>;
 }
 
-/** What the script answers where another render is known by now for one of the keys. */
-const lookAgain = -1;
-
 /** So many clips become durable together; others wait for the script meanwhile. */
 const chunkLength = 200;
 
@@ -64,8 +45,8 @@ const leaseMs = 5 * SECOND;
 
 export function openIntake(engine: Engine, { producer, outside, readManifest }: IntakeParts): Intake {
   const { redis, keys, clock, fleet, facts } = engine;
-  const scripts = defineScripts(redis);
   const store = openBatchStore(engine);
+  const enlisting = openEnlisting(engine);
   const uploads = openUploads(engine);
   const me = randomUUID();
 
@@ -133,6 +114,15 @@ export function openIntake(engine: Engine, { producer, outside, readManifest }: 
     });
   }
 
+  /** Somebody may cancel it meanwhile; what was accepted of it is cancelled by the keeper. */
+  async function acceptUnlessStopped(batch: BatchRecord): Promise<void> {
+    try {
+      await accept(batch, { project: batch.spec.project, key: batch.spec.key, isAdmin: false });
+    } catch (error) {
+      if ((await store.read(batch.id))?.state === "validating") throw error;
+    }
+  }
+
   /** @returns the numbers of the clips that others remix and that are no video of this batch */
   async function enlist(
     batch: BatchRecord,
@@ -143,19 +133,10 @@ export function openIntake(engine: Engine, { producer, outside, readManifest }: 
     const wanted = sourceNumbers(lines);
     const elsewhere: number[] = [];
     const already = batch.enlisted;
-    let chunk: Wanted[] = [];
+    let chunk: Take[] = [];
     let ordinal = 0;
     const flush = async () => {
-      const [first] = chunk;
-      if (!first) return;
-      let highest = 0;
-      // Somebody else may ask for the same at this moment: who is second looks again.
-      do highest = await scripts.enlist(...enlistCall(await fill(chunk, batch), first.place.number, batch));
-      while (highest === lookAgain);
-      if (highest !== first.place.number + chunk.length - 1)
-        throw new Error(
-          `${batch.id} is at clip ${highest}, and ${first.place.number} was next: somebody else is at it.`,
-        );
+      await enlisting(chunk, batch);
       chunk = [];
     };
     for await (const item of itemsOf(batch.spec, caller)) {
@@ -168,144 +149,16 @@ export function openIntake(engine: Engine, { producer, outside, readManifest }: 
         line.reference === undefined ? undefined : await references.find(line.reference, line.shape?.size ?? "");
       for (let take = 1; take <= line.takes; take += 1) {
         if (known.number + take - 1 <= already) continue;
-        chunk.push(wantedClip({ line, known, take, image, source: sourceNumber(known, lines) }, batch));
+        chunk.push({ line, known, take, image, source: sourceNumber(known, lines) });
         if (chunk.length >= chunkLength) await flush();
       }
     }
     await flush();
-    for (const number of wanted) {
-      const clip = (await store.clips(batch.id, [number])).get(number);
-      if (clip && clip.origin !== "new") elsewhere.push(number);
-    }
+    const numbers = [...wanted];
+    for (let from = 0; from < numbers.length; from += 1_000)
+      for (const [number, { origin }] of await store.clips(batch.id, numbers.slice(from, from + 1_000)))
+        if (origin !== "new") elsewhere.push(number);
     return elsewhere;
-  }
-
-  /** Finds which of the clips need no render of their own. */
-  async function fill(chunk: readonly Wanted[], { spec }: BatchRecord): Promise<readonly Filled[]> {
-    const rendered = spec.again
-      ? []
-      : await findRendered(
-          chunk.map(({ place }) => place.renderKey),
-          spec.project,
-          engine,
-        );
-    return chunk.map((wanted, index) => {
-      const { video, seen = "" } = rendered[index] ?? {};
-      return { place: wanted.place, request: wanted.request, lane: wanted.lane, rendered: video, seen };
-    });
-  }
-
-  function enlistCall(
-    clips: readonly Filled[],
-    first: number,
-    { id, spec }: BatchRecord,
-  ): Parameters<typeof scripts.enlist> {
-    const now = clock.now();
-    let estimated = 0;
-    const each = clips.map(({ place, rendered, seen, request, lane }) => {
-      const clip = (video: VideoId, origin: Clip["origin"]): string =>
-        writeClip({
-          line: place.line,
-          customId: place.customId,
-          take: place.take,
-          video,
-          origin,
-          renderKey: place.renderKey,
-        });
-      const firstOfLine = place.take === 1 ? place.customId : "";
-      if (rendered) {
-        const video = rendered.kind === "stored" ? rendered.video.id : rendered.id;
-        const origin = rendered.kind === "stored" ? "reused" : "shared";
-        const record = keys.video(video);
-        return {
-          keys: [record, record, record],
-          args: [origin, clip(video, origin), video, "", "", "", place.renderKey, firstOfLine, seen],
-        };
-      }
-      const video: VideoIn<"queued"> = {
-        schema: recordSchemaVersion,
-        id: newVideoId(now),
-        version: 1,
-        status: "queued",
-        project: spec.project,
-        request,
-        lane,
-        batch: place,
-        parked: true,
-        createdAt: now,
-        updatedAt: now,
-        dueAt: parkedUntil,
-        attempts: [],
-        setbacks: noSetbacks,
-      };
-      estimated += fleet.dearest(request.model, request.seconds) ?? 0;
-      const pool = poolOf(video);
-      return {
-        keys: [
-          keys.video(video.id),
-          keys.batchPool(id, pool),
-          place.source === undefined ? keys.video(video.id) : keys.batchDependents(id, place.source),
-        ],
-        args: [
-          "new",
-          clip(video.id, "new"),
-          video.id,
-          JSON.stringify(video),
-          turnOf(place),
-          pool,
-          place.renderKey,
-          firstOfLine,
-          spec.again ? "*" : seen,
-        ],
-      };
-    });
-    return [
-      [
-        keys.batch(id),
-        keys.batchClips(id),
-        keys.batchLines(id),
-        keys.videos,
-        keys.status(spec.project, "queued"),
-        keys.due,
-        keys.events,
-        keys.projects,
-        keys.renders(spec.project),
-        keys.batchPools(id),
-        keys.batchShared(id),
-        ...each.flatMap((one) => one.keys),
-      ],
-      [now, eventStreamLength, spec.project, first, parkedUntil, estimated, ...each.flatMap((one) => one.args)],
-    ];
-  }
-
-  function wantedClip({ line, known, take, image, source: sourceClip }: Take, { id }: BatchRecord): Wanted {
-    const { shape, source } = known;
-    if (!shape) throw new Error(`Line ${known.line} has no shape.`);
-    const remixed = source?.kind === "video" && source.video.status === "stored" ? source.video : undefined;
-    const place: PlaceInBatch = {
-      id,
-      number: known.number + take - 1,
-      line: known.line,
-      customId: line.customId,
-      take,
-      priority: line.priority,
-      tags: [...line.tags],
-      renderKey: renderKeyOf(known, take),
-      ...(sourceClip === undefined ? {} : { source: sourceClip }),
-    };
-    const lane = remixed
-      ? { upstream: remixed.task.upstream, model: shape.model }
-      : (fleet.lanesOf(shape.model)[0] ?? { upstream: "none", model: shape.model });
-    return {
-      place,
-      lane,
-      request: {
-        ...shape,
-        prompt: line.prompt,
-        ...(image ? { reference: image } : {}),
-        ...(remixed ? { remixOf: { video: remixed.id, upstream: remixed.task.upstream, task: remixed.task.id } } : {}),
-      },
-    };
   }
 
   return {
@@ -321,36 +174,13 @@ export function openIntake(engine: Engine, { producer, outside, readManifest }: 
       }, leaseMs);
       try {
         const batch = await store.read(id);
-        if (batch?.state === "validating")
-          await accept(batch, { project: batch.spec.project, key: batch.spec.key, isAdmin: false });
+        if (batch?.state === "validating") await acceptUnlessStopped(batch);
       } finally {
         clearInterval(lease);
         await redis.del(lock).catch(() => 0);
       }
     },
   };
-}
-
-/** One take of a line. */
-interface Take {
-  readonly line: Line;
-  readonly known: KnownLine;
-  readonly take: number;
-  readonly image: Reference | undefined;
-  /** The number of the clip that it remixes. */
-  readonly source: number | undefined;
-}
-
-interface Wanted {
-  readonly place: PlaceInBatch;
-  readonly request: VideoIn<"queued">["request"];
-  readonly lane: VideoIn<"queued">["lane"];
-}
-
-interface Filled extends Wanted {
-  readonly rendered: Rendered | undefined;
-  /** Which video was known for its render key, or none. */
-  readonly seen: string;
 }
 
 /** The numbers of the clips that others remix. */
