@@ -5,6 +5,7 @@ import {
   failureClasses,
   type Lane,
   type MicroUsd,
+  type Model,
   priceOf,
   readUsd,
   seedCatalogue,
@@ -48,6 +49,8 @@ export interface Fleet {
   readonly idempotencyKeepMs: number;
   /** A reference image must have the video's size. */
   readonly refusesMisfits: boolean;
+  /** How a lane's clips are priced; undefined where nobody said it. */
+  tariffOf(lane: Lane): Model["price"];
   /** What one clip is expected to cost in a lane; undefined where nobody said a price. */
   priceIn(lane: Lane, seconds: number): MicroUsd | undefined;
   /** The same in the dearest of the model's lanes; undefined where one of them has no price. */
@@ -72,8 +75,9 @@ export function openFleet(given: z.input<typeof fleetSchema>): Fleet {
     Object.keys(models).map((model) => ({ upstream, model })),
   );
   const lanesOf = (model: string): readonly Lane[] => lanes.filter((lane) => lane.model === model);
-  const priceIn = ({ upstream, model }: Lane, seconds: number): MicroUsd | undefined =>
-    priceOf(served[upstream]?.[model]?.price ?? catalogue[model]?.price, seconds);
+  const tariffOf = ({ upstream, model }: Lane): Model["price"] =>
+    served[upstream]?.[model]?.price ?? catalogue[model]?.price;
+  const priceIn = (lane: Lane, seconds: number): MicroUsd | undefined => priceOf(tariffOf(lane), seconds);
   return {
     config,
     // A model that nobody serves cannot be asked for, once there are upstreams at all.
@@ -98,6 +102,7 @@ export function openFleet(given: z.input<typeof fleetSchema>): Fleet {
     capability: (upstream, what) => config.upstreams[upstream]?.capabilities?.[what] ?? "auto",
     idempotencyKeepMs: config.idempotency.keepDays * DAY,
     refusesMisfits: config.references.misfit === "refuse",
+    tariffOf,
     priceIn,
     dearest: (model, seconds) => {
       const prices = lanesOf(model).map((lane) => priceIn(lane, seconds));

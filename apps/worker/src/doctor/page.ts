@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
+import { sayUsd } from "@reelq/contract";
 import type { Check } from "./check.ts";
 import type { ShownLane, ShownSettings, ShownUpstream } from "./settings.ts";
 import { spell } from "./time.ts";
@@ -40,8 +41,21 @@ function settingRows(settings: ShownSettings): Row[] {
     ["REELQ_IN_DOUBT", settings.inDoubt],
     ["REELQ_CONCURRENCY", String(settings.concurrency)],
     ["LOG_LEVEL", settings.logLevel],
+    ["budgets", tellBudgets(settings.budgets)],
     ["timings", timings.length === 0 ? "the defaults" : `${timings.join(", ")}; the defaults else`],
   ];
+}
+
+function tellBudgets({ timeZone, caps }: ShownSettings["budgets"]): string {
+  if (caps.length === 0) return "none";
+  const told = caps.map(({ of, perDay, total }) => {
+    const parts = [
+      ...(perDay === null ? [] : [`${sayUsd(perDay)} a day`]),
+      ...(total === null ? [] : [`${sayUsd(total)} in all`]),
+    ];
+    return `${of} ${parts.join(", ")}`;
+  });
+  return `${told.join("; ")} (days end at midnight in ${timeZone})`;
 }
 
 function upstreamRows({ url, key, format, capabilities, limits, timeouts, ...upstream }: ShownUpstream): Row[] {

@@ -29,6 +29,8 @@ export function shownSettings(env: WorkerEnvironment, prefix: string, storagePla
     upstreams: Object.entries(fleet.upstreams).map(([name, entry]) => shownUpstream(name, entry, fleet)),
     lanes: fleet.lanes.map((lane) => shownLane(lane, fleet)),
     equivalents: shownEquivalents(fleet),
+    /** Whose, and in millionths of a US dollar. */
+    budgets: shownBudgets(fleet),
     timings: fleet.timings,
     /** Those that differ from the defaults. */
     changedTimings: changedTimings(fleet),
@@ -69,7 +71,21 @@ function shownLane(lane: Lane, fleet: Fleet) {
     limits: shownLimits({ inFlight, requestsPerMinute: perMinute, looksPerSecond }),
     seconds: model?.seconds ?? [],
     sizes: model?.sizes ?? [],
-    price: model?.price ?? null,
+    price: fleet.tariffOf(lane) ?? null,
+  };
+}
+
+function shownBudgets({ budgets, config, upstreams }: Fleet) {
+  const all = [
+    { of: "everything", ...budgets.all },
+    ...Object.keys(config.projects).map((project) => ({ of: `project ${project}`, ...budgets.of(project) })),
+    ...Object.keys(upstreams).map((upstream) => ({ of: upstream, ...budgets.at(upstream) })),
+  ];
+  return {
+    timeZone: budgets.timeZone,
+    caps: all
+      .filter(({ perDay, total }) => perDay !== undefined || total !== undefined)
+      .map(({ of, perDay, total }) => ({ of, perDay: perDay ?? null, total: total ?? null })),
   };
 }
 

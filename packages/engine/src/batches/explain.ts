@@ -24,6 +24,8 @@ export async function sayParked(video: VideoIn<"queued">, engine: Engine): Promi
   if (isHeld(video)) return { sentence: `${where}, and ${await saySource(video, batch, engine)}.` };
   const stopped = sayStopped(batch);
   if (stopped !== undefined) return { sentence: `${where}, which ${stopped}.` };
+  if ((await engine.redis.exists(engine.keys.batchKeeper)) === 0)
+    return { sentence: `${where}, and no worker runs the submit stage, which lets clips go.` };
   const now = engine.clock.now();
   const stretch = stretchOf(batch, now);
   if (stretch && !stretch.isOpen)
