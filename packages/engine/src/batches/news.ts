@@ -10,12 +10,14 @@ export async function hearNews(keeping: Keeping): Promise<void> {
   const { redis, keys } = keeping.engine;
   for (;;) {
     const news = await redis.zrange(keys.batchNews, 0, String(pageLength - 1));
-    for (const entry of news) {
-      const [id, number] = entry.split(" ") as [BatchId, string];
-      await hear(id, Number(number), keeping);
-      // Only now: a keeper that dies before has the next one look once more.
-      await redis.zrem(keys.batchNews, entry);
-    }
+    await Promise.all(
+      news.map(async (entry) => {
+        const [id, number] = entry.split(" ") as [BatchId, string];
+        await hear(id, Number(number), keeping);
+        // Only now: a keeper that dies before has the next one look once more.
+        await redis.zrem(keys.batchNews, entry);
+      }),
+    );
     if (news.length < pageLength) return;
   }
 }

@@ -56,6 +56,14 @@ local function batch_counts(batch, keys, it, at)
       redis.call('HDEL', batch, 'endedAt', 'reason', 'why', 'since', 'streak', 'streakClass', 'barren')
     end
   end
+  if it.to == 'downloading' then
+    -- A render that is done breaks a row of failed ones: what fails is known at once, and what is stored much later.
+    local class = redis.call('HGET', batch, 'streakClass')
+    if class and class ~= 'lost_to_expiry' and class ~= 'unusable_file' then
+      redis.call('HSET', batch, 'streak', 0)
+      redis.call('HDEL', batch, 'streakClass')
+    end
+  end
   if it.to == 'stored' then
     redis.call('HSET', batch, 'streak', 0, 'barren', 0)
     redis.call('HDEL', batch, 'streakClass')
