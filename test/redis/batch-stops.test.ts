@@ -86,7 +86,7 @@ describe.concurrent("a batch stops itself", () => {
       stop_after_usd: "0.20",
     });
     const batch = await bench.becomes(id, "paused");
-    expect(batch.reelq.reason?.message).toMatch(/^\$0\.[2-9]0 were spent without a stored file\.$/);
+    expect(batch.reelq.reason?.message).toMatch(/^\$0\.[2-9]0 was spent without a stored file\.$/);
     await bench.batches.cancel(id, caller);
     await bench.over(id);
   });

@@ -211,6 +211,60 @@ describe("control", () => {
   });
 });
 
+describe.concurrent("what somebody else asked for too", () => {
+  const closed = "Mon 00:00-00:01 Pacific/Kiritimati";
+
+  test("is taken over from a batch that does not send, which then uses it", async () => {
+    const lines = tinyLines(3).replaceAll("Shot number", "Wanted twice");
+    const asleep = await bench.order(lines, { window: closed });
+    await bench.becomes(asleep.id, "running");
+    const batch = await bench.over((await bench.order(lines)).id);
+    expect(batch.reelq.counts).toMatchObject({ stored: 3, reused: 0 });
+    await bench.batches.change(asleep.id, { window: null }, caller);
+    const awake = await bench.over(asleep.id);
+    expect(awake.reelq.counts).toMatchObject({ total: 3, stored: 3, cancelled: 0 });
+    expect(postsWith("Wanted twice")).toBe(3);
+  });
+
+  test("is rendered after all where that one gives it up", async () => {
+    const lines = tinyLines(2).replaceAll("Shot number", "Given up");
+    const first = await bench.order(lines, { window: closed });
+    await bench.becomes(first.id, "running");
+    const second = await bench.order(lines, { window: closed });
+    await bench.becomes(second.id, "running");
+    await bench.batches.change(first.id, { window: null }, caller);
+    await until(
+      bench.engine.facts,
+      "moved",
+      ({ video, note }) => video.batch?.id === first.id && note?.includes("rendered for the same clip") === true,
+      "the first one shares",
+    );
+    await bench.batches.cancel(second.id, caller);
+    await bench.over(second.id);
+    expect((await bench.over(first.id)).reelq.counts).toMatchObject({ total: 2, stored: 2, cancelled: 0 });
+  });
+
+  test("may be deleted, and is rendered anew", async () => {
+    const lines = tinyLines(1).replaceAll("Shot number", "Deleted");
+    const { id } = await bench.over((await bench.order(lines)).id);
+    const [clip] = await bench.clips(id);
+    await bench.producer.remove(clip?.video_id ?? "", caller);
+    expect((await bench.over((await bench.order(lines)).id)).reelq.counts).toMatchObject({ stored: 1, reused: 0 });
+    expect(postsWith("Deleted")).toBe(2);
+  });
+});
+
+test("chains and circles of remixes are judged at once, however long", async () => {
+  const chain = (count: number, first: object) =>
+    Array.from({ length: count }, (_, at) =>
+      line({ id: `c${at}`, prompt: `Link ${at}`, ...(at === 0 ? first : { remix_of: `c${at - 1}` }) }),
+    ).join("\n");
+  const wrong = await bench.over((await bench.order(chain(3_000, { seconds: 7 }))).id);
+  expect(wrong.errors?.data).toHaveLength(1);
+  const circle = await bench.over((await bench.order(chain(3_000, { remix_of: "c2999" }))).id);
+  expect(circle.errors?.data[0]?.message).toBe("This line remixes itself, by way of others.");
+});
+
 test("the audit finds nothing wrong after all of this", async () => {
   const { findings } = await audit(bench.engine, false);
   expect(findings).toEqual([]);

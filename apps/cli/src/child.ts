@@ -67,7 +67,9 @@ export class AppEndedError extends Error {
 
 /** Runs an app in the place of this command: its output, its signals and its exit code are the command's. */
 export async function runApp(app: AppName, args: readonly string[], env: Environment): Promise<number> {
-  const child = spawn(process.execPath, [mainOf(app), ...args], { stdio: "inherit", env });
+  // Should this process be killed, the channel's end tells the app.
+  const stdio = ["inherit", "inherit", "inherit", "ipc"] as const;
+  const child = spawn(process.execPath, [mainOf(app), ...args], { stdio: [...stdio], env });
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, forward);
   const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];

@@ -34,6 +34,7 @@ export const batchReasons = {
   budget: "a budget is used up",
   stop_loss: "too much went wrong",
   canary: "a canary's file is not good",
+  source: "what is left remixes clips that failed",
   window: "its window has closed for good",
   manifest: "its manifest has mistakes",
 } as const satisfies Record<string, string>;

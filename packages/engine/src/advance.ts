@@ -1,5 +1,5 @@
 import { type BatchId, isFinal, type Status, type Video, type VideoId } from "@reelq/contract";
-import { isLoose, poolOf, turnOf } from "./batches/pool.ts";
+import { isLoose, isParked, poolOf, turnOf } from "./batches/pool.ts";
 import { eventStreamLength } from "./event-stream.ts";
 import type { Health } from "./health.ts";
 import { type LaneLimits, rateWindowMs, takesPlace } from "./lane.ts";
@@ -41,7 +41,9 @@ export type Advance =
   | { readonly kind: "refused"; readonly obstacle: Obstacle }
   /** The lane would send it; its batch or a budget does not let it go. Nothing was written. */
   | { readonly kind: "held_back"; readonly by: HeldBack }
-  | { readonly kind: "owned"; readonly owner: VideoId };
+  | { readonly kind: "owned"; readonly owner: VideoId }
+  /** Its batch would let it go, and another video is rendered for the same clip. Nothing was written. */
+  | { readonly kind: "taken"; readonly owner: VideoId };
 
 /** What a move into this status adds to. */
 const counterOf = (video: Video): string =>
@@ -89,6 +91,8 @@ interface BatchMove {
   readonly project: string;
   readonly number: number;
   readonly pool: string;
+  /** Its render key, where its batch lets it go: nobody else may have it rendered. */
+  readonly key?: string;
   /** 1: it comes to wait in a lane, no longer in its batch; -1: it waits there no more. */
   readonly loose: -1 | 0 | 1;
   readonly from: Status;
@@ -212,6 +216,7 @@ function batchMove(video: Video, written: Video): Pick<Move, "batch"> {
       project: written.project,
       number: batch.number,
       pool: poolOf(written),
+      ...(isParked(video) && isLoose(written) ? { key: batch.renderKey } : {}),
       loose: (Number(isLoose(written)) - Number(isLoose(video))) as -1 | 0 | 1,
       from: video.status,
       to: written.status,
@@ -259,6 +264,7 @@ export function advanceOf(reply: readonly (string | number | null)[], written: V
         by: { kind, whose: String(first), spent: Number(second), cap: Number(third), needed: Number(fourth) },
       };
     case "owned":
+    case "taken":
       return { kind, owner: String(first) as VideoId };
     default:
       return { kind: "changed" };

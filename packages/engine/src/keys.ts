@@ -98,7 +98,7 @@ export interface Keys {
   readonly batchDependents: (id: BatchId, number: number) => string;
   /** HASH number -> video: clips that another batch is having rendered. */
   readonly batchShared: (id: BatchId) => string;
-  /** ZSET `batch number` -> ms since 1970: clips that have ended and were not looked at by the keeper. */
+  /** ZSET of `batch number`, all scores 0: clips that have ended and were not looked at by the keeper. */
   readonly batchNews: string;
   /** STRING JSON: what projects and batches have had of a lane, for their weights; see `batches/fair-share.ts`. */
   readonly batchShares: (lane: Lane) => string;

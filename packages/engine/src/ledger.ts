@@ -281,6 +281,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
                 keys.openBatches,
                 keys.moneyJournal,
                 keys.moneyScopes,
+                keys.renders(video.project),
                 ...scopes.map(keys.money),
               ]
             : []),

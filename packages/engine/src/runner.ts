@@ -155,6 +155,7 @@ async function write(
       if (video.status === "submitting") return { kind: "contested", owner: advance.owner };
       // The next look at the doubt no longer counts that task.
       return { kind: "delay", delayMs: SECOND };
+    case "taken":
     case "changed":
       await keepEvidence(next, parts);
       facts.emit("fenced", {

@@ -34,6 +34,7 @@ export function defineScripts(redis: Redis) {
     fold: define<number>("fold"),
     hold: define<number>("hold"),
     learn: define<number>("learn"),
+    lend: define<number>("lend"),
     look: define<number>("look", ["now"]),
     mend: define<number>("mend"),
     redeliver: define<string>("redeliver", ["target"]),

@@ -40,6 +40,12 @@ export interface StageWorkers {
 /** The stalled counter counts for a job's whole life, so it must never be what ends one. */
 const maxStalledCount = 10_000;
 
+/**
+ * When a lane's queue has rested, BullMQ wakes nobody for a job that has a priority, as those of batches do: a place that
+ * is free is used once somebody looks again. It would be five seconds.
+ */
+const lookAgainSeconds = 0.5;
+
 /** Words that nobody knows are few; a server that makes up new ones is not listened to for ever. */
 const mostWords = 1_000;
 
@@ -181,6 +187,7 @@ function startStage(
     lockDuration: lockMs,
     stalledInterval: lockMs / 2,
     maxStalledCount,
+    ...(stage === "submit" ? { drainDelay: lookAgainSeconds } : {}),
     removeOnComplete: { count: 500 },
     removeOnFail: { count: 1_000 },
   });

@@ -12,24 +12,29 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 
 /** What may be changed while a batch runs, as options. */
 export interface ChangeOptions {
-  readonly budget?: string | null;
+  readonly budget?: string;
   readonly atBudget?: (typeof capStyles)[number];
-  readonly window?: string | null;
+  readonly window?: string;
   readonly atWindowEnd?: (typeof windowEnds)[number];
   readonly priority?: number;
   readonly weight?: number;
   readonly stopAfterFailures?: number;
-  readonly stopAfterUsd?: string | null;
+  readonly stopAfterUsd?: string;
   readonly onSourceFailure?: (typeof sourcePolicies)[number];
 }
+
+/** What takes a thing away. The parser's own null would become an empty text. */
+const noneWord = "none";
+
+const orNull = (text: string | undefined): string | null | undefined => (text === noneWord ? null : text);
 
 /** @param mayBeNone whether `none` takes it away */
 export function addChangeOptions(command: Command, mayBeNone: boolean): Command {
   const none = mayBeNone ? "; none takes it away" : "";
   const orNone =
     (read: (text: string) => string) =>
-    (text: string): string | null =>
-      mayBeNone && text === "none" ? null : read(text);
+    (text: string): string =>
+      mayBeNone && text === noneWord ? noneWord : read(text);
   return command
     .option("--budget <usd>", `what it may spend, like 25 or 12.50${none}`, orNone(usd))
     .addOption(
@@ -67,14 +72,14 @@ export function addChangeOptions(command: Command, mayBeNone: boolean): Command 
 /** What was said, in the API's words; what was not said is left out. */
 export function changeOf(options: ChangeOptions): BatchChange {
   return given({
-    budget_usd: options.budget,
+    budget_usd: orNull(options.budget),
     at_budget: options.atBudget,
-    window: options.window,
+    window: orNull(options.window),
     at_window_end: options.atWindowEnd,
     priority: options.priority,
     weight: options.weight,
     stop_after_failures: options.stopAfterFailures,
-    stop_after_usd: options.stopAfterUsd,
+    stop_after_usd: orNull(options.stopAfterUsd),
     on_source_failure: options.onSourceFailure,
   });
 }

@@ -77,16 +77,12 @@ function shownLane(lane: Lane, fleet: Fleet) {
 
 function shownBudgets({ budgets, config, upstreams }: Fleet) {
   const all = [
-    { of: "everything", ...budgets.all },
-    ...Object.keys(config.projects).map((project) => ({ of: `project ${project}`, ...budgets.of(project) })),
-    ...Object.keys(upstreams).map((upstream) => ({ of: upstream, ...budgets.at(upstream) })),
+    ["everything", budgets.all] as const,
+    ...Object.keys(config.projects).map((project) => [`project ${project}`, budgets.of(project)] as const),
+    ...Object.keys(upstreams).map((upstream) => [upstream, budgets.at(upstream)] as const),
   ];
-  return {
-    timeZone: budgets.timeZone,
-    caps: all
-      .filter(({ perDay, total }) => perDay !== undefined || total !== undefined)
-      .map(({ of, perDay, total }) => ({ of, perDay: perDay ?? null, total: total ?? null })),
-  };
+  const caps = all.map(([of, { perDay = null, total = null }]) => ({ of, perDay, total }));
+  return { timeZone: budgets.timeZone, caps: caps.filter(({ perDay, total }) => perDay !== null || total !== null) };
 }
 
 type Limits = NonNullable<Entry["limits"]>;

@@ -1,4 +1,4 @@
-import { type BatchBody, batchStatusOf, isBatchOver, type Status, statuses } from "@reelq/contract";
+import { type BatchBody, batchStatusOf, isBatchOver, type Lane, sayUsd, type Status, statuses } from "@reelq/contract";
 import type { Engine } from "../engine.ts";
 import type { LaneState } from "../lane-state.ts";
 import { laneName } from "../lane.ts";
@@ -68,7 +68,7 @@ export async function batchView(batch: BatchRecord, engine: Engine): Promise<Bat
       stop_after_failures: batch.stopAfter,
       stop_after: batch.stopBarren ?? null,
       on_source_failure: batch.onSourceFailure,
-      forecast: isBatchOver(state) ? null : (batch.forecast ?? null),
+      forecast: isBatchOver(state) || state === "paused" ? null : (batch.forecast ?? null),
       lanes,
       looks: batch.looks,
       retries: batch.retries,
@@ -107,12 +107,16 @@ function windowBody(batch: BatchRecord, now: number): BatchBody["reelq"]["window
   };
 }
 
+/** How `sayPenniless` begins where it is the batch's own. */
+const ownBudget = "The batch's budget";
+
 /** What goes on from where it stands, for a person to type. */
-function commandOf({ id, state, reason, budget }: BatchRecord): string | null {
+function commandOf({ id, state, reason, why, budget, estimated, unpriced }: BatchRecord): string | null {
   if (state === "failed") return null;
   if (isBatchOver(state) || state === "cancelling") return null;
-  if (reason === "budget")
-    return budget === undefined ? `reelq batch resume ${id}` : `reelq batch set ${id} --budget USD`;
+  // What is spent already of attempts that failed comes on top; a person may want to say another sum.
+  if (reason === "budget" && budget !== undefined && !unpriced && estimated > budget && why.startsWith(ownBudget))
+    return `reelq batch set ${id} --budget ${sayUsd(estimated).slice(1)}`;
   return `reelq batch resume ${id}`;
 }
 
@@ -122,9 +126,14 @@ async function lanesOf(
 ): Promise<BatchBody["reelq"]["lanes"]> {
   const pools = (await redis.smembers(keys.batchPools(batch.id))).filter((name) => name !== heldPool).sort();
   const waiting = await Promise.all(pools.map((name) => redis.zcard(keys.batchPool(batch.id, name))));
-  const wanted = pools.flatMap((pool, index) =>
-    lanesOfPool(pool, fleet).map((lane) => ({ lane, waiting: waiting[index] ?? 0 })),
-  );
+  const demands = new Map<string, { lane: Lane; waiting: number }>();
+  for (const [index, pool] of pools.entries())
+    for (const lane of lanesOfPool(pool, fleet)) {
+      const known = demands.get(laneName(lane)) ?? { lane, waiting: 0 };
+      known.waiting += waiting[index] ?? 0;
+      demands.set(laneName(lane), known);
+    }
+  const wanted = [...demands.values()];
   const states = await ledger.laneStates(wanted.map(({ lane }) => lane));
   return wanted.flatMap((one, index) => {
     const state = states[index];

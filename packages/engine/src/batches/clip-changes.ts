@@ -3,23 +3,34 @@ import {
   coreOf,
   failureClasses,
   judgeCreate,
-  newVideoId,
-  noSetbacks,
   problem,
+  type Status,
   type Video,
   type VideoIn,
   type VideoRequest,
 } from "@reelq/contract";
 import type { Engine } from "../engine.ts";
-import { eventStreamLength } from "../event-stream.ts";
 import { defineScripts } from "../scripts.ts";
 import { type Clip, writeClip } from "./clip.ts";
-import { digestOf } from "./line.ts";
-import { clipDigest } from "./manifest.ts";
 import { readPairs } from "./pairs.ts";
-import { parkedUntil, poolOf, turnOf } from "./pool.ts";
+import { isHeld, isSkipped, parkedUntil } from "./pool.ts";
 import type { BatchRecord } from "./record.ts";
+import { openReplacing, requestOfShared } from "./replacing.ts";
 import type { BatchStore } from "./store.ts";
+
+/** A failed clip. */
+interface Failed {
+  readonly number: number;
+  readonly clip: Clip;
+  readonly video: VideoIn<"failed">;
+}
+
+/** How a clip has ended that is done without. */
+interface Over {
+  readonly status: Status;
+  /** It was left out for its source's sake. */
+  readonly skipped?: boolean;
+}
 
 /** What a person changes about single clips of a batch. Each throws ProblemError for what cannot be. */
 export interface ClipChanges {
@@ -30,8 +41,9 @@ export interface ClipChanges {
 }
 
 export function openClipChanges(engine: Engine, store: BatchStore): ClipChanges {
-  const { redis, keys, clock, fleet, facts, ledger } = engine;
-  const scripts = defineScripts(redis);
+  const { keys, clock, fleet, facts, ledger } = engine;
+  const scripts = defineScripts(engine.redis);
+  const replace = openReplacing(engine);
 
   return {
     async retry(batch, body) {
@@ -39,34 +51,36 @@ export function openClipChanges(engine: Engine, store: BatchStore): ClipChanges 
         throw problem("conflict", `${batch.id} is ${batch.state}; nothing of it can be sent again.`, "id");
       const wanted = wantedIds(body);
       await refuseUnknown(batch, wanted, "custom_ids");
-      const failed: { number: number; clip: Clip; video: VideoIn<"failed"> }[] = [];
+      const failed: Failed[] = [];
       for await (const { number, clip, video } of readPairs(batch, engine))
-        if (
-          video?.status === "failed" &&
-          clip.origin === "new" &&
-          !clip.waived &&
-          (wanted === undefined || wanted.includes(clip.customId))
-        )
+        if (video?.status === "failed" && !clip.waived && (wanted === undefined || wanted.includes(clip.customId)))
           failed.push({ number, clip, video });
-      const able = failed.filter(
-        ({ clip, video }) =>
-          body.insist ||
-          body.prompts?.[clip.customId] !== undefined ||
-          failureClasses[video.failure.class].retry === "allowed",
+      const able = withSources(
+        failed.filter(
+          ({ clip, video }) =>
+            body.insist ||
+            body.prompts?.[clip.customId] !== undefined ||
+            failureClasses[video.failure.class].retry === "allowed",
+        ),
       );
       if (able.length === 0)
         throw problem(
           "conflict",
           failed.length === 0
             ? `${batch.id} has no failed clip${wanted === undefined ? "" : " of these lines"}.`
-            : `All ${failed.length} failed clips would most likely fail again as they are; give other prompts, or say {"insist": true}.`,
+            : `${failed.length === 1 ? "The failed clip" : `Each of the ${failed.length} failed clips`} would most likely fail again as it is; give another prompt, or say {"insist": true}. What remixes a failed clip is sent again together with that.`,
           "insist",
         );
       const requests = able.map(({ clip, video }) => edited(video, body.prompts?.[clip.customId]));
       let retried = 0;
       for (const [index, { number, clip, video }] of able.entries()) {
         const request = requests[index];
-        if (request === undefined ? await sendAgain(video) : await replace(number, clip, video, request, batch))
+        const isOurs = clip.origin === "new";
+        const replacement = { number, clip, video, request: request ?? requestOfShared(clip, video) };
+        const from = isOurs ? undefined : ("shared:failed" as const);
+        if (
+          isOurs && request === undefined ? await sendAgain(video) : await replace(batch.id, { ...replacement, from })
+        )
           retried += 1;
       }
       return retried;
@@ -76,12 +90,19 @@ export function openClipChanges(engine: Engine, store: BatchStore): ClipChanges 
       await refuseUnknown(batch, customIds, "custom_ids");
       let waived = 0;
       for await (const { number, clip, video } of readPairs(batch, engine)) {
-        if (!customIds.includes(clip.customId) || clip.waived || clip.origin !== "new" || !video) continue;
-        const over = await giveUp(video);
-        if (!over) continue;
+        if (!customIds.includes(clip.customId) || clip.waived || !video) continue;
+        const over = clip.origin === "new" ? await giveUp(video) : await leave(number, video, batch);
+        if (!over || over.status === "stored") continue;
         waived += await scripts.waive(
           [keys.batch(batch.id), keys.batchClips(batch.id)],
-          [number, writeClip(clip), writeClip({ ...clip, waived: true }), over.status, clock.now()],
+          [
+            number,
+            writeClip(clip),
+            writeClip({ ...clip, waived: true }),
+            over.status,
+            clock.now(),
+            over.skipped ? 1 : 0,
+          ],
         );
       }
       if (waived === 0)
@@ -128,73 +149,19 @@ export function openClipChanges(engine: Engine, store: BatchStore): ClipChanges 
     return { ...request, prompt: judgeCreate({ model, seconds, size, prompt }, fleet.catalogue).prompt };
   }
 
-  /** Another video, with another prompt, in the clip's place. */
-  async function replace(
-    number: number,
-    clip: Clip,
-    video: VideoIn<"failed">,
-    request: VideoRequest,
-    batch: BatchRecord,
-  ): Promise<boolean> {
-    const now = clock.now();
-    // The same as the edited line's would be, so that a manifest that is mended likewise finds it.
-    const digest = request.remixOf ? digestOf(["edited", clip.renderKey, request.prompt]) : clipDigest(request);
-    const renderKey = `${digest}.${clip.take}`;
-    const place = video.batch && { ...video.batch, renderKey };
-    if (!place) return false;
-    const next: VideoIn<"queued"> = {
-      ...coreOf(video),
-      id: newVideoId(now),
-      version: 1,
-      status: "queued",
-      request,
-      batch: place,
-      parked: true,
-      createdAt: now,
-      updatedAt: now,
-      dueAt: parkedUntil,
-      attempts: [],
-      setbacks: noSetbacks,
-    };
-    const price = fleet.dearest(request.model, request.seconds) ?? 0;
-    const replaced = await scripts.replace(
-      [
-        keys.batch(batch.id),
-        keys.batchClips(batch.id),
-        keys.video(next.id),
-        keys.videos,
-        keys.status(next.project, "queued"),
-        keys.due,
-        keys.events,
-        keys.batchPool(batch.id, poolOf(next)),
-        keys.batchPools(batch.id),
-        keys.openBatches,
-        keys.renders(next.project),
-      ],
-      [
-        number,
-        writeClip(clip),
-        writeClip({ ...clip, video: next.id, renderKey, before: [...(clip.before ?? []), clip.video] }),
-        next.id,
-        JSON.stringify(next),
-        parkedUntil,
-        turnOf(place),
-        poolOf(next),
-        batch.id,
-        next.project,
-        now,
-        eventStreamLength,
-        price,
-        renderKey,
-      ],
+  /** It waits no longer for what another batch has rendered. */
+  async function leave(number: number, video: Video, { id }: BatchRecord): Promise<Over> {
+    const left = await scripts.part(
+      [keys.batch(id), keys.batchShared(id), keys.batchNews],
+      [number, "cancelled", `${id} ${number}`, clock.now()],
     );
-    if (replaced === 1) facts.emit("moved", { video: next, from: null, note: `in the place of ${video.id}` });
-    return replaced === 1;
+    return { status: left === 1 ? "cancelled" : video.status };
   }
 
   /** Cancelled while it is free; undefined where it is paid for and under way, or stored. */
-  async function giveUp(video: Video): Promise<Video | undefined> {
-    if (video.status === "failed" || video.status === "cancelled") return video;
+  async function giveUp(video: Video): Promise<Over | undefined> {
+    if (video.status === "failed" || video.status === "cancelled")
+      return { status: video.status, skipped: isSkipped(video) };
     if (video.status !== "queued") return undefined;
     const now = clock.now();
     const advance = await ledger.advance(video, {
@@ -206,8 +173,15 @@ export function openClipChanges(engine: Engine, store: BatchStore): ClipChanges 
     });
     if (advance.kind !== "moved") return undefined;
     facts.emit("moved", { video: advance.video, from: "queued", note: "done without" });
-    return advance.video;
+    return { status: "cancelled" };
   }
+}
+
+/** What remixes a clip that is neither stored nor sent again would only fail once more. */
+function withSources(able: readonly Failed[]): readonly Failed[] {
+  const numbers = new Set(able.map(({ number }) => number));
+  const kept = able.filter(({ video }) => !isHeld(video) || numbers.has(video.batch?.source ?? 0));
+  return kept.length === able.length ? kept : withSources(kept);
 }
 
 const wantedIds = ({ custom_ids: ids, prompts }: BatchRetryBody): readonly string[] | undefined =>

@@ -1,4 +1,4 @@
-import { isVideoId, type VideoId } from "@reelq/contract";
+import { isVideoId, type PlaceInBatch, type VideoId } from "@reelq/contract";
 import { z } from "zod";
 
 const videoId = z.custom<VideoId>((value) => typeof value === "string" && isVideoId(value), "not a video id");
@@ -12,6 +12,11 @@ const clipSchema = z.object({
   /** `new`: a video of this batch. `reused`: it was stored before. `shared`: another batch has it rendered. */
   origin: z.enum(["new", "reused", "shared"]),
   renderKey: z.string(),
+  /** Of one that another batch has rendered, whose record does not say it: what its own line says. */
+  priority: z.number().int().optional(),
+  tags: z.array(z.string()).optional(),
+  /** The number of the clip that it remixes. */
+  source: z.number().int().positive().optional(),
   /** It is done without. */
   waived: z.literal(true).optional(),
   /** The videos whose place it took, the oldest first. */
@@ -22,3 +27,10 @@ export type Clip = z.infer<typeof clipSchema>;
 export const writeClip = (clip: Clip): string => JSON.stringify(clip);
 
 export const readClip = (text: string): Clip => clipSchema.parse(JSON.parse(text));
+
+/** What is kept of its line with a clip whose record is another batch's. */
+export const lineOf = ({ priority, tags, source }: PlaceInBatch): Pick<Clip, "priority" | "tags" | "source"> => ({
+  priority,
+  tags,
+  ...(source === undefined ? {} : { source }),
+});

@@ -3,6 +3,8 @@ import { readMoney, scopes } from "../money.ts";
 import type { HeldBack } from "../obstacle.ts";
 import { stretchOf } from "./gate.ts";
 import type { Keeping } from "./keeping.ts";
+import { hasNews } from "./news.ts";
+import { requestOfShared } from "./replacing.ts";
 import { heldPool } from "./pool.ts";
 import { type BatchRecord, leftOf } from "./record.ts";
 import { sayPenniless } from "./release.ts";
@@ -99,7 +101,8 @@ export async function cancelFree(batch: BatchRecord, { engine, parked, move }: K
 }
 
 /** Hears of clips that other batches have rendered. */
-export async function watchShared(batch: BatchRecord, { engine, scripts }: Keeping): Promise<void> {
+export async function watchShared(batch: BatchRecord, keeping: Keeping): Promise<void> {
+  const { engine, scripts } = keeping;
   const { redis, keys, clock } = engine;
   const shared = Object.entries(await redis.hgetall(keys.batchShared(batch.id)));
   for (let from = 0; from < shared.length; from += 500) {
@@ -110,12 +113,58 @@ export async function watchShared(batch: BatchRecord, { engine, scripts }: Keepi
       // One that was deleted is as good as cancelled.
       const status = (head === "" ? "cancelled" : head.split(" ")[1]) as Status;
       if (!isFinal(status)) continue;
+      // Whoever was to render it gave it up: then this batch does it itself.
+      if (status === "cancelled" && head !== "" && (await renderOneself(batch, Number(number), keeping))) continue;
       await scripts.part(
         [keys.batch(batch.id), keys.batchShared(batch.id), keys.batchNews],
         [number, status, `${batch.id} ${number}`, clock.now()],
       );
     }
   }
+}
+
+async function renderOneself(
+  batch: BatchRecord,
+  number: number,
+  { engine, store, replace }: Keeping,
+): Promise<boolean> {
+  const clip = (await store.clips(batch.id, [number])).get(number);
+  const video = clip && (await engine.ledger.read(clip.video));
+  if (!clip || !video) return false;
+  return replace(batch.id, { number, clip, video, request: requestOfShared(clip, video), from: "sharedOpen" });
+}
+
+/** Waits no longer for what others have rendered. */
+export async function leaveShared({ id }: BatchRecord, { engine, scripts }: Keeping): Promise<void> {
+  const { redis, keys, clock } = engine;
+  for (const number of Object.keys(await redis.hgetall(keys.batchShared(id))))
+    await scripts.part(
+      [keys.batch(id), keys.batchShared(id), keys.batchNews],
+      [number, "cancelled", `${id} ${number}`, clock.now()],
+    );
+}
+
+/** Where only clips are left whose sources failed, a person must say what becomes of them; then it goes on. */
+export async function watchHeld(batch: BatchRecord, { engine, store }: Keeping): Promise<void> {
+  const { redis, keys, clock } = engine;
+  const isPaused = batch.state === "paused" && batch.reason === "source";
+  if (!isPaused && (batch.state !== "running" || batch.open === 0 || batch.sharedOpen > 0)) return;
+  const isStuck = (await redis.zcard(keys.batchPool(batch.id, heldPool))) >= batch.open;
+  if (isPaused) {
+    if (!isStuck)
+      await store.turn(batch, ["paused"], "running", { event: "batch.resumed", gone: ["reason", "why", "since"] });
+    return;
+  }
+  if (!isStuck || (await hasNews(engine, batch.id))) return;
+  const [what, those] =
+    batch.open === 1
+      ? ["The clip that is left remixes one", "that"]
+      : [`The ${batch.open} clips that are left remix others`, "those"];
+  const why = `${what} that failed; send ${those} again with \`reelq batch retry\`, or do without with \`reelq batch waive\`.`;
+  await store.turn(batch, ["running"], "paused", {
+    event: "batch.paused",
+    set: ["reason", "source", "why", why, "since", clock.now()],
+  });
 }
 
 /** All clips have ended: outputs and report are written, then it is over. */
@@ -127,7 +176,7 @@ export async function finish(
   if (leftOf(batch) > 0 && batch.state !== "finalizing") return;
   const { clock } = engine;
   if (batch.state !== "finalizing") {
-    if ((await engine.redis.zcount(engine.keys.batchNews, "-inf", "+inf")) > 0) return;
+    if (await hasNews(engine, batch.id)) return;
     await store.turn(batch, ["running", "paused", "cancelling"], "finalizing", { set: ["finalizingAt", clock.now()] });
     return;
   }

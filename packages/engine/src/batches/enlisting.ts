@@ -10,7 +10,7 @@ import {
 import type { Engine } from "../engine.ts";
 import { eventStreamLength } from "../event-stream.ts";
 import { defineScripts } from "../scripts.ts";
-import { type Clip, writeClip } from "./clip.ts";
+import { type Clip, lineOf, writeClip } from "./clip.ts";
 import type { Line } from "./line.ts";
 import { type KnownLine, renderKeyOf } from "./manifest.ts";
 import { parkedUntil, poolOf, turnOf } from "./pool.ts";
@@ -37,9 +37,11 @@ interface Wanted {
 }
 
 interface Filled extends Wanted {
-  readonly rendered: Rendered | undefined;
+  readonly rendered: Exclude<Rendered, { kind: "parked" }> | undefined;
   /** Which video was known for its render key, or none. */
-  readonly seen: string;
+  readonly seen: VideoId | undefined;
+  /** The version that it must still have, where it is taken over. */
+  readonly version: number | "";
 }
 
 /**
@@ -60,8 +62,10 @@ export function openEnlisting(engine: Engine) {
           engine,
         );
     return chunk.map((wanted, index) => {
-      const { video, seen = "" } = rendered[index] ?? {};
-      return { place: wanted.place, request: wanted.request, lane: wanted.lane, rendered: video, seen };
+      const { video, seen } = rendered[index] ?? {};
+      const { place, request, lane } = wanted;
+      if (video?.kind !== "parked") return { place, request, lane, rendered: video, seen, version: "" };
+      return { place, request, lane, rendered: undefined, seen, version: video.version };
     });
   }
 
@@ -72,7 +76,7 @@ export function openEnlisting(engine: Engine) {
   ): Parameters<typeof scripts.enlist> {
     const now = clock.now();
     let estimated = 0;
-    const each = clips.map(({ place, rendered, seen, request, lane }) => {
+    const each = clips.map(({ place, rendered, seen, version, request, lane }) => {
       const clip = (video: VideoId, origin: Clip["origin"]): string =>
         writeClip({
           line: place.line,
@@ -81,6 +85,7 @@ export function openEnlisting(engine: Engine) {
           video,
           origin,
           renderKey: place.renderKey,
+          ...(origin === "shared" ? lineOf(place) : {}),
         });
       const firstOfLine = place.take === 1 ? place.customId : "";
       if (rendered) {
@@ -88,8 +93,8 @@ export function openEnlisting(engine: Engine) {
         const origin = rendered.kind === "stored" ? "reused" : "shared";
         const record = keys.video(video);
         return {
-          keys: [record, record, record],
-          args: [origin, clip(video, origin), video, "", "", "", place.renderKey, firstOfLine, seen],
+          keys: [record, record, record, record],
+          args: [origin, clip(video, origin), video, "", "", "", place.renderKey, firstOfLine, seen ?? "", ""],
         };
       }
       const video: VideoIn<"queued"> = {
@@ -115,6 +120,7 @@ export function openEnlisting(engine: Engine) {
           keys.video(video.id),
           keys.batchPool(id, pool),
           place.source === undefined ? keys.video(video.id) : keys.batchDependents(id, place.source),
+          keys.video(seen ?? video.id),
         ],
         args: [
           "new",
@@ -125,7 +131,8 @@ export function openEnlisting(engine: Engine) {
           pool,
           place.renderKey,
           firstOfLine,
-          spec.again ? "*" : seen,
+          spec.again ? "*" : (seen ?? ""),
+          spec.again ? "" : version,
         ],
       };
     });

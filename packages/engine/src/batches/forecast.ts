@@ -10,6 +10,8 @@ export interface ForecastLane {
   readonly waiting: number;
   /** Ages in ms of what runs in it already, whoever's: all of them hold its places. */
   readonly running: readonly number[];
+  /** How many of those, or on their way into it or out of it, are the batch's own. */
+  readonly own?: number;
   /** Renders at once; Infinity: as many as there are, 0: none. */
   readonly places: number;
   /** POSTs in a minute; Infinity: as many as there are, 0: none. */
@@ -57,7 +59,7 @@ export function forecast(
   const known = lanes.filter((lane) => !whyStuck(lane));
   const stuck = lanes.filter((lane) => whyStuck(lane));
   const nights = known.map((lane) => sendAll(beside(lane, known), now, startsAt, closesAt));
-  const of = sum(lanes.map(({ waiting }) => waiting));
+  const of = sum(lanes.map(({ waiting, own = 0 }) => waiting + own));
   const unfit = sum(nights.map((night) => night.unfit));
   const renderedAt = Math.max(0, ...nights.map((night) => night.endsAt));
   const endsAt = stuck.length > 0 || renderedAt === 0 ? null : Math.round(renderedAt + downloadMs);

@@ -77,11 +77,16 @@ export function openIntake(engine: Engine, { producer, outside, readManifest }: 
       count === 1 && first
         ? `${first.line === null ? "" : `Line ${first.line}: `}${first.message}`
         : `The manifest has ${count} mistakes, and nothing of it was accepted.`;
-    await store.turn(batch, ["validating"], "failed", {
-      event: "batch.failed",
-      keeping: "over",
-      set: ["errors", JSON.stringify(mistakes), "reason", "manifest", "why", why, "since", now, "endedAt", now],
-    });
+    const set = ["errors", JSON.stringify(mistakes), "reason", "manifest", "why", why, "since", now];
+    // What a process accepted that was stopped in the middle is taken back first.
+    if (batch.enlisted > 0)
+      await store.turn(batch, ["validating"], "cancelling", { set: [...set, "ending", "failed"] });
+    else
+      await store.turn(batch, ["validating"], "failed", {
+        event: "batch.failed",
+        keeping: "over",
+        set: [...set, "endedAt", now],
+      });
   }
 
   async function accept(batch: BatchRecord, caller: Caller): Promise<void> {
@@ -105,7 +110,7 @@ export function openIntake(engine: Engine, { producer, outside, readManifest }: 
     for (let from = 0; from < sources.length; from += 1_000)
       await redis.zadd(
         keys.batchNews,
-        ...sources.slice(from, from + 1_000).flatMap((number) => [now, `${batch.id} ${number}`]),
+        ...sources.slice(from, from + 1_000).flatMap((number) => [0, `${batch.id} ${number}`]),
       );
     const stretch = stretchOf(batch, now);
     await store.turn(batch, ["validating"], "running", {

@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { isBatchOver } from "@reelq/contract";
 import { SECOND } from "../clock.ts";
 import type { Engine } from "../engine.ts";
-import { cancelFree, finish, watchBudget, watchShared, watchWindow } from "./ends.ts";
+import { cancelFree, finish, leaveShared, watchBudget, watchHeld, watchShared, watchWindow } from "./ends.ts";
 import { type Keeping, openKeeping } from "./keeping.ts";
-import { hearNews } from "./news.ts";
+import { hasNews, hearNews } from "./news.ts";
 import { lookAhead } from "./outlook.ts";
 import { writeOutputs } from "./outputs.ts";
 import type { BatchRecord } from "./record.ts";
@@ -104,12 +104,15 @@ async function keep(
     await keeping.engine.redis.srem(keeping.engine.keys.openBatches, batch.id);
     return;
   }
-  if (batch.sharedOpen > 0) await watchShared(batch, keeping);
-  if (batch.state === "cancelling") await cancelFree(batch, keeping);
-  else {
+  if (batch.state === "cancelling") {
+    await cancelFree(batch, keeping);
+    await leaveShared(batch, keeping);
+  } else {
+    if (batch.sharedOpen > 0) await watchShared(batch, keeping);
     await watchWindow(batch, keeping);
     await watchBudget(batch, penniless, keeping);
     await replaceCanaries(batch, keeping);
+    await watchHeld(batch, keeping);
     await lookAhead(batch, keeping);
   }
   await finish(batch, keeping, write);
@@ -120,6 +123,6 @@ async function replaceCanaries(batch: BatchRecord, { engine }: Keeping): Promise
   const { state, canaryState, sendable, canary, canaryGood, counts, loose } = batch;
   const underWay = counts.submitting + counts.in_doubt + counts.rendering + counts.downloading + loose;
   if (state !== "running" || canaryState !== "running" || (sendable ?? 1) > 0 || underWay > 0) return;
-  if ((await engine.redis.zcard(engine.keys.batchNews)) > 0 || canaryGood >= canary) return;
+  if (canaryGood >= canary || (await hasNews(engine, batch.id))) return;
   await engine.redis.hset(engine.keys.batch(batch.id), "sendable", canary - canaryGood);
 }

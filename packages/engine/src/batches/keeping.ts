@@ -2,6 +2,7 @@ import type { Video, VideoId, VideoIn } from "@reelq/contract";
 import type { Engine } from "../engine.ts";
 import { openPlan, type Plan } from "../plan.ts";
 import { defineScripts } from "../scripts.ts";
+import { openReplacing } from "./replacing.ts";
 import { type BatchStore, openBatchStore } from "./store.ts";
 
 /** What each part of the keeper's work uses. */
@@ -9,6 +10,7 @@ export interface Keeping {
   readonly engine: Engine;
   readonly store: BatchStore;
   readonly plan: Plan;
+  readonly replace: ReturnType<typeof openReplacing>;
   readonly scripts: ReturnType<typeof defineScripts>;
   /** A queued video that waits in its batch; undefined where it is something else by now. */
   parked(id: VideoId): Promise<VideoIn<"queued"> | undefined>;
@@ -22,6 +24,7 @@ export function openKeeping(engine: Engine): Keeping {
     engine,
     store: openBatchStore(engine),
     plan: openPlan(ledger, engine.fleet, engine.clock, Math.random),
+    replace: openReplacing(engine),
     scripts: defineScripts(engine.redis),
 
     async parked(id) {

@@ -162,57 +162,61 @@ function resolveSources(
   broken: ReadonlyMap<string, number>,
   mistakes: Mistakes,
 ): void {
-  const under = new Set<string>();
-  const resolve = (customId: string, known: KnownLine): boolean => {
-    if (known.shape) return true;
-    if (known.source?.kind !== "clip") return false;
-    if (under.has(customId))
-      return wrongSource(known, `${quoted(customId)} remixes itself, by way of others`, mistakes);
-    const found = findSource(lines, known.source);
-    if (!found && broken.has(known.source.customId)) return false;
-    if (!found)
-      return wrongSource(
-        known,
-        `there is no line with the id ${quoted(known.source.customId)}; name a line of this manifest or a stored video's id`,
-        mistakes,
-      );
-    under.add(customId);
-    const isRight = resolve(found.customId, found.line);
-    under.delete(customId);
-    if (!isRight) return false;
-    known.shape = found.line.shape;
-    known.digest = remixDigest(`${found.line.digest}.${found.take}`, known.source.promptDigest);
-    return true;
-  };
-  for (const [customId, known] of lines) resolveFlat(customId, known, lines, resolve);
-}
-
-/** Long chains are walked from their beginning, for they may be longer than a stack is deep. */
-function resolveFlat(
-  customId: string,
-  known: KnownLine,
-  lines: ReadonlyMap<string, KnownLine>,
-  resolve: (customId: string, known: KnownLine) => boolean,
-): void {
-  const chain: [string, KnownLine][] = [];
-  const seen = new Set<string>();
-  for (let at: [string, KnownLine] | undefined = [customId, known]; at && !at[1].shape && !seen.has(at[0]);) {
-    chain.push(at);
-    seen.add(at[0]);
-    const found: FoundSource | undefined = at[1].source?.kind === "clip" ? findSource(lines, at[1].source) : undefined;
-    at = found && [found.customId, found.line];
+  // Whose chain leads nowhere: told once, where it breaks.
+  const lost = new Set<KnownLine>();
+  for (const [customId, known] of lines) {
+    const chain: { readonly line: KnownLine; readonly from: FoundSource }[] = [];
+    const under = new Set<KnownLine>();
+    let at: { readonly customId: string; readonly line: KnownLine } | undefined = { customId, line: known };
+    while (at && !at.line.shape && !lost.has(at.line)) {
+      const found: FoundSource | undefined = under.has(at.line) ? undefined : nextSource(at, lines, broken, mistakes);
+      if (under.has(at.line))
+        for (const line of under) wrongSource(line, "this line remixes itself, by way of others", mistakes);
+      if (!found) lost.add(at.line);
+      else chain.push({ line: at.line, from: found });
+      under.add(at.line);
+      at = found;
+    }
+    const isLost = !at || lost.has(at.line);
+    for (const { line, from } of chain.toReversed()) {
+      if (isLost || line.source?.kind !== "clip") lost.add(line);
+      else {
+        line.shape = from.line.shape;
+        line.digest = remixDigest(`${from.line.digest}.${from.take}`, line.source.promptDigest);
+      }
+    }
   }
-  for (const [id, line] of chain.toReversed()) resolve(id, line);
 }
 
-function wrongSource(known: KnownLine, message: string, mistakes: Mistakes): false {
+/** What a line remixes; says why where that cannot be. */
+function nextSource(
+  { line }: { readonly line: KnownLine },
+  lines: ReadonlyMap<string, KnownLine>,
+  broken: ReadonlyMap<string, number>,
+  mistakes: Mistakes,
+): FoundSource | undefined {
+  if (line.source?.kind !== "clip") return undefined;
+  const { customId } = line.source;
+  const found = findSource(lines, line.source);
+  // What is wrong with that line was told there.
+  if (found || broken.has(customId)) return found;
+  const base = /^(.+)\/\d{1,4}$/s.exec(customId)?.[1] ?? "";
+  const takes = lines.get(base)?.takes;
+  const why =
+    takes === undefined
+      ? `there is no line with the id ${quoted(customId)}; name a line of this manifest or a stored video's id`
+      : `line ${quoted(base)} has ${takes === 1 ? "one take" : `${takes} takes`}, not so many`;
+  wrongSource(line, why, mistakes);
+  return undefined;
+}
+
+function wrongSource(known: KnownLine, message: string, mistakes: Mistakes): void {
   mistakes.addOnce(known.line, {
     code: "invalid_value",
     line: known.line,
-    message: `remix_of: ${message}.`,
+    message: `${message.charAt(0).toUpperCase()}${message.slice(1)}.`,
     param: "remix_of",
   });
-  return false;
 }
 
 interface FoundSource {
@@ -266,9 +270,11 @@ interface Mistakes {
 
 function openMistakes(): Mistakes {
   const kept: BatchMistake[] = [];
+  const told = new Set<number | null>();
   let count = 0;
   const add = (mistake: BatchMistake): void => {
     count += 1;
+    told.add(mistake.line);
     if (kept.length < mostMistakes) kept.push(mistake);
   };
   return {
@@ -277,7 +283,7 @@ function openMistakes(): Mistakes {
       for (const { code, message, param } of problems) add({ code, line, message, param: param ?? null });
     },
     addOnce: (line, mistake) => {
-      if (!kept.some((one) => one.line === line)) add(mistake);
+      if (!told.has(line)) add(mistake);
     },
     count: () => count,
     told: () => kept.toSorted((one, other) => (one.line ?? 0) - (other.line ?? 0)),

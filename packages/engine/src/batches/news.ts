@@ -1,14 +1,22 @@
-import { type BatchId, coreOf, isFinal, type Video, type VideoIn } from "@reelq/contract";
+import { type BatchId, coreOf, isFinal, type Video, type VideoId, type VideoIn } from "@reelq/contract";
+import type { Engine } from "../engine.ts";
 import type { BatchRecord } from "./record.ts";
 import type { Keeping } from "./keeping.ts";
-import { parkedUntil } from "./pool.ts";
+import { isSkipped, parkedUntil } from "./pool.ts";
 
 const pageLength = 200;
+
+/** Then what else the keeper does has its turn. */
+const mostPages = 10;
+
+/** Whether clips of a batch have ended that nobody has looked at. */
+export const hasNews = async ({ redis, keys }: Pick<Engine, "redis" | "keys">, id: BatchId): Promise<boolean> =>
+  (await redis.zlexcount(keys.batchNews, `[${id} `, `[${id}!`)) > 0;
 
 /** Looks at the clips that have ended: what remixes them is let go or given up, and canaries are counted. */
 export async function hearNews(keeping: Keeping): Promise<void> {
   const { redis, keys } = keeping.engine;
-  for (;;) {
+  for (let page = 0; page < mostPages; page += 1) {
     const news = await redis.zrange(keys.batchNews, 0, String(pageLength - 1));
     await Promise.all(
       news.map(async (entry) => {
@@ -32,8 +40,34 @@ async function hear(id: BatchId, number: number, keeping: Keeping): Promise<void
   for (const dependent of await store.dependents(id, number)) {
     const waiting = await keeping.parked(dependent);
     if (waiting) await decide(waiting, video, batch, keeping);
+    else if (video?.status === "stored") await takeIn(dependent, video, batch, keeping);
   }
   if (batch.canaryState === "running" && clip.origin === "new" && video) await judgeCanary(video, batch, keeping);
+}
+
+/** What was left out for its source's sake is rendered after all, once that is stored. */
+async function takeIn(
+  id: VideoId,
+  source: VideoIn<"stored">,
+  { id: batch }: BatchRecord,
+  keeping: Keeping,
+): Promise<void> {
+  const { engine, store, replace } = keeping;
+  const video = await engine.ledger.read(id);
+  const number = video?.batch?.number;
+  if (!video || !isSkipped(video) || number === undefined) return;
+  const clip = (await store.clips(batch, [number])).get(number);
+  if (clip?.video !== id || clip.waived) return;
+  const { upstream, id: task } = source.task;
+  const { model, seconds, size } = source.request;
+  const remixOf = { video: source.id, upstream, task };
+  await replace(batch, {
+    number,
+    clip,
+    video,
+    request: { ...video.request, seconds, size, remixOf },
+    lane: { upstream, model },
+  });
 }
 
 /** What becomes of a clip whose source has ended. */

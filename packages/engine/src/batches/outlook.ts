@@ -1,8 +1,9 @@
-import type { BatchForecast, Lane, VideoId } from "@reelq/contract";
+import { type BatchForecast, defaultSecondsOf, type Lane, sayUsd, spentOf, type VideoId } from "@reelq/contract";
 import { SECOND } from "../clock.ts";
 import type { Engine } from "../engine.ts";
 import type { LaneState } from "../lane-state.ts";
 import { laneName } from "../lane.ts";
+import { readMoney, scopes } from "../money.ts";
 import { placesOf } from "../obstacle.ts";
 import type { Plan } from "../plan.ts";
 import { forecast, type ForecastLane } from "./forecast.ts";
@@ -22,6 +23,8 @@ export interface LaneDemand {
   readonly lane: Lane;
   readonly waiting: number;
   readonly seconds: number;
+  /** Clips of this batch that are under way there. */
+  readonly own?: number;
   /** Clips of other batches that want it too. */
   readonly foreign?: number;
 }
@@ -37,7 +40,7 @@ export async function expectationOf(
   const now = clock.now();
   const states = await ledger.laneStates(demands.map(({ lane }) => lane));
   const lanes = await Promise.all(
-    demands.map(async ({ lane, waiting, seconds, foreign = 0 }, index): Promise<ForecastLane> => {
+    demands.map(async ({ lane, waiting, seconds, own = 0, foreign = 0 }, index): Promise<ForecastLane> => {
       const rest = await plan.expected({ lane, request: { seconds }, ageMs: 0, reading: undefined });
       const state = states[index];
       const limits = fleet.limitsOf(lane);
@@ -45,6 +48,7 @@ export async function expectationOf(
       return {
         lane: laneName(lane),
         waiting,
+        own,
         // Nobody knows how old they are; half way through is as good as any guess.
         running: Array.from({ length: Math.min(state?.inFlight ?? 0, 10_000) }, () => rest.median / 2),
         places: state ? placesOf(state, limits) : Infinity,
@@ -73,12 +77,30 @@ export async function lookAhead(batch: BatchRecord, { engine, store, plan }: Kee
   const before = batch.forecast;
   if (before && clock.now() - Date.parse(before.at) < lookEveryMs) return;
   if (leftOf(batch) === 0) return;
-  const demands = await withForeign(await demandsOf(batch, engine), batch, { engine, store });
-  const after = await expectationOf(demands, batch, engine, plan);
+  const demands = await withForeign(withOwn(await demandsOf(batch, engine), batch), batch, { engine, store });
+  const after = await withinBudget(await expectationOf(demands, batch, engine, plan), demands, batch, engine);
   await redis.hset(keys.batch(batch.id), "forecast", JSON.stringify(after));
   const toldUnfit = (before?.unfit ?? 0) > 0;
   if (after.unfit > 0 === toldUnfit) return;
   await store.turn(batch, [batch.state], batch.state, { event: "batch.forecast" });
+}
+
+/** What its budget lets it send says more than when all of it could be done. */
+async function withinBudget(
+  expected: BatchForecast,
+  demands: readonly LaneDemand[],
+  { id, budget }: BatchRecord,
+  { redis, keys, fleet }: Engine,
+): Promise<BatchForecast> {
+  if (budget === undefined) return expected;
+  const prices = demands.map(({ lane, seconds, waiting }) => (fleet.priceIn(lane, seconds) ?? 0) * waiting);
+  const cost = prices.reduce((sum, price) => sum + price, 0);
+  const waiting = demands.reduce((sum, demand) => sum + demand.waiting, 0);
+  const left = Math.max(0, budget - spentOf(readMoney(await redis.hgetall(keys.money(scopes.batch(id))))));
+  if (cost <= left || waiting === 0) return expected;
+  const sent = Math.floor((left / cost) * waiting);
+  const sentence = `${sayUsd(left)} of the budget is left, and the ${waiting} that wait cost ${sayUsd(cost)}: about ${sent} of them will be sent.`;
+  return { ...expected, ends_at: null, sentence };
 }
 
 /** What a batch still wants of each lane; a model's clips are spread over the lanes that serve it, by their places. */
@@ -96,12 +118,22 @@ async function demandsOf(batch: BatchRecord, engine: Engine): Promise<LaneDemand
   return (
     await Promise.all(
       found.map(async ({ name, waiting, video }) => {
-        if (!video || waiting === 0) return [];
-        const lanes = lanesFor(name, video.lane, engine);
-        return spread(waiting, lanes, video.request.seconds, await ledger.laneStates(lanes), engine);
+        const lanes = video ? lanesFor(name, video.lane, engine) : lanesOfPool(name, engine.fleet);
+        const [first] = lanes;
+        const model = first && engine.fleet.catalogue[first.model];
+        const seconds = video?.request.seconds ?? (model && defaultSecondsOf(model));
+        if (!first || seconds === undefined) return [];
+        return spread(waiting, lanes, seconds, await ledger.laneStates(lanes), engine);
       }),
     )
   ).flat();
+}
+
+/** Clips that are sent, or wait in a lane, count where the batch's first ones go: nobody has asked each where it is. */
+function withOwn([first, ...rest]: readonly LaneDemand[], batch: BatchRecord): LaneDemand[] {
+  const { submitting, in_doubt: inDoubt, rendering, downloading } = batch.counts;
+  const own = submitting + inDoubt + rendering + downloading + batch.loose + batch.sharedOpen;
+  return first ? [{ ...first, own }, ...rest] : [];
 }
 
 /** What other batches that run want of the same lanes; they get their turns. */

@@ -112,7 +112,7 @@ async function sortOut({ lines }: Survey, order: Order, caller: Caller, engine: 
         const takes = (reusedOf.get(known) ?? 0) + 1;
         reusedOf.set(known, takes);
         if (takes === known.takes && reusedLines.length < mostTold) reusedLines.push(known.line);
-      } else if (one) shared += 1;
+      } else if (one?.kind === "coming") shared += 1;
       else count(known, kinds);
     }
     page.length = 0;

@@ -12,6 +12,9 @@ export const heldPool = "(held)";
 export const poolOf = (video: Pick<Video, "request" | "lane" | "batch">): string =>
   isHeld(video) ? heldPool : video.request.remixOf ? laneName(video.lane) : video.request.model;
 
+/** It was left out, because the clip that it remixes failed. */
+export const isSkipped = (video: Video): boolean => video.status === "cancelled" && video.skipped === true;
+
 /** The lanes that a pool's clips may go to. */
 export const lanesOfPool = (pool: string, { lanes }: Pick<Fleet, "lanes">): readonly Lane[] =>
   lanes.filter((lane) => laneName(lane) === pool || lane.model === pool);

@@ -91,7 +91,7 @@ export interface BatchRecord extends BatchControls {
   readonly finalizingAt?: number | undefined;
   readonly cancellingAt?: number | undefined;
   /** How it will have ended once all that was paid for has. */
-  readonly ending?: "cancelled" | "expired" | undefined;
+  readonly ending?: "cancelled" | "expired" | "failed" | undefined;
   /** When the window closes that it was last seen before, or in. */
   readonly windowClosesAt?: number | undefined;
   /** The shares of its budget, in percent, that were told of. */

@@ -1,8 +1,9 @@
-import { type Lane, sayUsd, type VideoId, type VideoIn } from "@reelq/contract";
+import { coreOf, type Lane, sayUsd, type VideoId, type VideoIn } from "@reelq/contract";
 import { MINUTE } from "../clock.ts";
 import type { LaneState } from "../lane-state.ts";
 import { isSameLane, laneName } from "../lane.ts";
 import { type HeldBack, obstacleOf, placesOf } from "../obstacle.ts";
+import { lineOf, writeClip } from "./clip.ts";
 import { type Contender, nextTurns, noShares, type Shares } from "./fair-share.ts";
 import { judgeSending, stretchOf } from "./gate.ts";
 import { type Keeping, loosened } from "./keeping.ts";
@@ -205,13 +206,37 @@ async function release(id: VideoId, { batch }: Pool, lane: Lane, keeping: Keepin
     await note(video, refusal.reason, refusal.detail, keeping);
     return;
   }
-  const moved = await keeping.move(
-    video,
-    { ...loosened(video, now), lane },
-    `its batch lets it go to ${laneName(lane)}`,
-  );
+  const advance = await engine.ledger.advance(video, { ...loosened(video, now), lane });
+  if (advance.kind === "taken") return shareWith(advance.owner, video, keeping);
+  if (advance.kind !== "moved") return;
+  engine.facts.emit("waited", { video: advance.video, note: `its batch lets it go to ${laneName(lane)}` });
   // Should the reminder be lost, the sweep makes another.
-  if (moved) await engine.queues.remind(moved, 0);
+  await engine.queues.remind(advance.video, 0);
+}
+
+/** Another batch that asked later has the same rendered, or had: this one uses it. */
+async function shareWith(
+  owner: VideoId,
+  video: VideoIn<"queued">,
+  { engine, store, scripts, move }: Keeping,
+): Promise<void> {
+  const { keys, clock } = engine;
+  const { batch } = video;
+  const clip = batch && (await store.clips(batch.id, [batch.number])).get(batch.number);
+  if (!batch || clip?.video !== video.id) return;
+  const now = clock.now();
+  const over = { ...coreOf(video), status: "cancelled" as const, cancelledAt: now, abandoned: false, dueAt: now };
+  if (!(await move(video, over, `${owner} is rendered for the same clip`))) return;
+  await scripts.lend(
+    [keys.batch(batch.id), keys.batchClips(batch.id), keys.batchShared(batch.id)],
+    [
+      batch.number,
+      writeClip(clip),
+      writeClip({ ...clip, ...lineOf(batch), video: owner, origin: "shared" }),
+      owner,
+      now,
+    ],
+  );
 }
 
 /** Writes why a clip waits, once. */

@@ -1,12 +1,15 @@
 import type { VideoId, VideoIn } from "@reelq/contract";
 import type { Engine } from "../engine.ts";
 import { readable } from "../record.ts";
+import { isParked } from "./pool.ts";
 
 /** What is known of a clip that was asked for before. */
 export type Rendered =
   | { readonly kind: "stored"; readonly video: VideoIn<"stored"> }
   /** Somebody has it rendered right now. */
-  | { readonly kind: "coming"; readonly id: VideoId };
+  | { readonly kind: "coming"; readonly id: VideoId }
+  /** It waits in a batch that may never let it go: whoever asks again may have it rendered in that one's place. */
+  | { readonly kind: "parked"; readonly id: VideoId; readonly version: number };
 
 /** What a render key leads to: the video that was asked for last, and that one where it is of use. */
 interface Found {
@@ -34,7 +37,8 @@ export async function findRendered(
       part.map(async (id, index) => {
         const [video] = readable(id, texts[from + index]);
         if (!video || video.project !== project || video.status === "failed" || video.status === "cancelled") return;
-        if (video.status !== "stored") found.set(id, { kind: "coming", id });
+        if (isParked(video)) found.set(id, { kind: "parked", id, version: video.version });
+        else if (video.status !== "stored") found.set(id, { kind: "coming", id });
         else if ((await storage.head(video.file.key))?.bytes === video.file.bytes)
           found.set(id, { kind: "stored", video });
       }),

@@ -14,17 +14,17 @@ export async function sourceOf(
   fleet: Fleet,
 ): Promise<VideoIn<"stored">> {
   const source = await producer.read(id, caller).catch(() => undefined);
-  if (!source) throw problem("not_found", `remix_of: there is no video ${id}.`, "remix_of");
+  if (!source) throw problem("not_found", `There is no video ${id}.`, "remix_of");
   if (source.status !== "stored")
-    throw problem("not_ready", `remix_of: ${id} is ${source.status}; only a stored video can be remixed.`, "remix_of");
+    throw problem("not_ready", `${id} is ${source.status}; only a stored video can be remixed.`, "remix_of");
   const { upstream } = source.task;
   if (fleet.capability(upstream, "remix") === false)
     throw problem(
       "conflict",
-      `remix_of: ${id} was rendered at ${upstream}, which cannot remix (capabilities in REELQ_CONFIG).`,
+      `${id} was rendered at ${upstream}, which cannot remix (capabilities in REELQ_CONFIG).`,
       "remix_of",
     );
   if (!serves(fleet, source))
-    throw problem("conflict", `remix_of: ${id} lies at ${upstream}, which is no longer configured.`, "remix_of");
+    throw problem("conflict", `${id} lies at ${upstream}, which is no longer configured.`, "remix_of");
   return source;
 }

@@ -8,12 +8,13 @@
 --      and where the video is a batch's or its money moves (else the record again, or nothing):
 --      20 its batch  21 clips that have ended  22, 23 the pools of its batch that it leaves and enters, or would
 --      24 the pools of its batch  25 open batches  26 the journal of money  27 all scopes of money
---      28... balances of the scopes that the move names by their numbers
+--      28 renders of its project  29... balances of the scopes that the move names by their numbers
 -- ARGV 1 the move as JSON: `Move` in advance.ts says what is in it  2 the record as JSON
 -- Returns {'moved', event id or '', what the breaker did or '', why it pauses its batch or ''} | {'changed'}: another version | {'missing'}
 --         | {'owned', id}: another video owns the task
 --         | no leave: {'full', in flight, places, whose, 'learned' or ''} | {'rate', ms, allowed, whose}
 --         | {'resting', ms, why} | {'breaker', ms, why, 'tried' or ''}
+--         | {'taken', id}: another video is rendered for the same clip
 --         | {'held', the batch's state, why} | {'canary'} | {'budget', whose, spent, cap, what it would cost}, in micro-USD
 local move = cjson.decode(ARGV[1])
 local id = move.id
@@ -31,12 +32,21 @@ local head = redis.call('GETRANGE', KEYS[1], 0, 15)
 if head == '' then return { 'missing' } end
 if tonumber(string.match(head, '^(%d+) ')) ~= move.had then return { 'changed' } end
 local now = now_ms()
-local first_scope = 27
+local first_scope = 28
 if move.leave then
   local refused = move.batch and batch_refuses(KEYS[20])
     or move.caps and budget_refuses(caps_with_own(move), move.estimate, first_scope)
     or leave_refused(lane, move.leave, move.rateWindowMs, now)
   if refused then return refused end
+end
+if move.batch and move.batch.key then
+  local owner = redis.call('HGET', KEYS[28], move.batch.key)
+  if owner and owner ~= id then
+    -- Somebody asked for the same since, and has it rendered, or had.
+    local status = string.match(redis.call('GETRANGE', string.sub(KEYS[1], 1, -#id - 1) .. owner, 0, 31), '^%d+ (%S+)')
+    if status and status ~= 'failed' and status ~= 'cancelled' then return { 'taken', owner } end
+  end
+  redis.call('HSET', KEYS[28], move.batch.key, id)
 end
 if move.task then
   local owner = redis.call('GET', KEYS[8])

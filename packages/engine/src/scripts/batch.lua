@@ -30,7 +30,7 @@ local function stop_loss(batch, events, it, at)
   local cap, barren = tonumber(known[3] or ''), tonumber(known[6] or '') or 0
   if cap and barren >= cap and barren > 0 then
     local amount = string.format('$%.6f', barren / 1e6):gsub('0?0?0?0$', '')
-    return batch_pauses(batch, events, 'stop_loss', amount .. ' were spent without a stored file.', it, at)
+    return batch_pauses(batch, events, 'stop_loss', amount .. ' was spent without a stored file.', it, at)
   end
 end
 
@@ -46,7 +46,7 @@ local function batch_counts(batch, keys, it, at)
     redis.call('HINCRBY', batch, 'looks', it.looks)
     redis.call('HINCRBY', batch, 'retries', it.setbacks)
     if it.skipped then redis.call('HINCRBY', batch, 'skipped', 1) end
-    redis.call('ZADD', keys.news, at, it.id .. ' ' .. it.number)
+    redis.call('ZADD', keys.news, 0, it.id .. ' ' .. it.number)
   elseif it.wasOver and not it.isOver then
     redis.call('HINCRBY', batch, 'open', 1)
     redis.call('SADD', keys.open, it.id)

@@ -2,28 +2,31 @@
 -- that is stored or on its way already.
 -- KEYS 1 batch  2 clips  3 lines  4 all videos  5 queued videos of the project  6 due  7 events  8 projects  9 renders
 --      10 pools of the batch  11 shared clips, and for each clip
---      its video's record, the pool that it waits in, those that remix its source (or the record again)
+--      its video's record, the pool that it waits in, those that remix its source (or the record again), the record
+--      of the video that was known for its render key (or its own again)
 -- ARGV 1 now, ms  2 longest length of the event stream  3 project  4 number of the first clip  5 due time of what waits
 --      6 micro-USD that all of these will cost, and for each clip
 --      'new' | 'reused' | 'shared', the clip as JSON, video id, record as JSON or '', turn in its pool, pool's name,
 --      render key, custom id of its line where it is the first take or '', the video that was known for its render key
---      ('' none; '*': it does not matter)
+--      ('' none; '*': it does not matter), the version that this one must still have where it is taken over
 -- Returns the highest number that was accepted; nothing is written unless the first clip is the next one. -1: another
 --      video is known by now for one of the render keys; nothing was written.
 local first = tonumber(ARGV[4])
 local enlisted = tonumber(redis.call('HGET', KEYS[1], 'enlisted') or '0')
 if enlisted ~= first - 1 or redis.call('HGET', KEYS[1], 'state') ~= 'validating' then return enlisted end
-local width, fixed_args, fixed_keys = 9, 6, 11
+local width, fixed_args, fixed_keys = 10, 6, 11
 local count = (#ARGV - fixed_args) / width
 for at = 1, count do
   local arg = fixed_args + (at - 1) * width
   if ARGV[arg + 1] == 'new' and ARGV[arg + 9] ~= '*' then
     if (redis.call('HGET', KEYS[9], ARGV[arg + 7]) or '') ~= ARGV[arg + 9] then return -1 end
+    local head = redis.call('GETRANGE', KEYS[fixed_keys + at * 4], 0, 15)
+    if ARGV[arg + 10] ~= '' and string.match(head, '^(%d+) ') ~= ARGV[arg + 10] then return -1 end
   end
 end
 local records, videos, due, clips, lines, renders, fresh, reused, shared = {}, {}, {}, {}, {}, {}, 0, 0, 0
 for at = 1, count do
-  local arg, key = fixed_args + (at - 1) * width, fixed_keys + (at - 1) * 3
+  local arg, key = fixed_args + (at - 1) * width, fixed_keys + (at - 1) * 4
   local origin, id, number = ARGV[arg + 1], ARGV[arg + 3], first + at - 1
   clips[#clips + 1], clips[#clips + 2] = number, ARGV[arg + 2]
   if ARGV[arg + 8] ~= '' then lines[#lines + 1], lines[#lines + 2] = ARGV[arg + 8], number end

@@ -5,5 +5,5 @@ if redis.call('HDEL', KEYS[2], ARGV[1]) == 0 then return 0 end
 redis.call('HINCRBY', KEYS[1], 'sharedOpen', -1)
 redis.call('HINCRBY', KEYS[1], 'shared:' .. ARGV[2], 1)
 redis.call('HSET', KEYS[1], 'updatedAt', ARGV[4])
-redis.call('ZADD', KEYS[3], ARGV[4], ARGV[3])
+redis.call('ZADD', KEYS[3], 0, ARGV[3])
 return 1

@@ -21,9 +21,9 @@ if ARGV[8] ~= '' and redis.call('HGET', KEYS[11], ARGV[8]) == ARGV[1] then redis
 if ARGV[10] ~= '' then
   redis.call('HINCRBY', KEYS[12], 'n:' .. ARGV[9], -1)
   redis.call('HINCRBY', KEYS[12], 'removed', 1)
-  redis.call('HINCRBY', KEYS[12], 'open', -tonumber(ARGV[11]))
+  if ARGV[11] == '1' then redis.call('HINCRBY', KEYS[12], 'open', -1) end
   redis.call('ZREM', KEYS[13], ARGV[1])
-  redis.call('ZADD', KEYS[14], ARGV[4], ARGV[12])
+  redis.call('ZADD', KEYS[14], 0, ARGV[12])
 end
 local event = redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[5], '*',
   'project', ARGV[3], 'type', 'video.deleted', 'video', ARGV[1], 'version', ARGV[2] + 1, 'at', ARGV[4])
