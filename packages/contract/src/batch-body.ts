@@ -375,6 +375,7 @@ export const batchPlanBodySchema = z
       z.strictObject({
         lane: z.string(),
         model: z.string(),
+        seconds: z.number().describe("The clips' length."),
         clips: countSchema,
         price: microUsdSchema.nullable(),
         median_seconds: z.number().nonnegative().describe("How long a render takes."),

@@ -33,6 +33,9 @@ export interface ReportParts {
  */
 export const htmlReport = (parts: ReportParts): AsyncGenerator<string> => inChunks(pieces(parts));
 
+/** With more tiles, those that are not on the screen are drawn when they come there. */
+const few = 500;
+
 async function* pieces({ batch, clips, fileUrl, thumbnail, writtenAt }: ReportParts): AsyncGenerator<string> {
   const zone = zoneOf(batch);
   const words = sayBatch(batch, { usd: sayUsd, clock: (iso) => sayTime(iso, zone) });
@@ -57,7 +60,7 @@ ${iconSheet}
 ${top(batch, words, isOver ? "report of a batch" : "report of a batch under way", isOver ? "" : `<span class="as-of">as of ${escaped(written)}</span>`)}
 <main><template shadowrootmode="open"><slot name="story"></slot><slot></slot></template>
 <section class="sheet" aria-labelledby="sheet"><template shadowrootmode="open"><slot name="filter"></slot><slot></slot></template>
-<ol class="clips ${shape}">
+<ol class="clips ${shape}${batch.reelq.counts.total > few ? " many" : ""}">
 `;
   for await (const { clip, picture, leftOut } of withPictures(all, thumbnail)) {
     count(tally, clip);

@@ -96,7 +96,7 @@ function lanesPanel({ lanes }: BatchWords): string {
     ([name = "", ...cells]) =>
       `<tr><th scope="row">${isolated(name)}</th>${cells.map((text, index) => `<td data-label="${labels[index + 1]}"${index < 2 ? ' class="n"' : ""}>${isolated(text)}</td>`).join("")}</tr>`,
   );
-  return `<section class="panel wide" aria-labelledby="lanes"><h2 id="lanes">Lanes</h2>
+  return `<section class="panel wide" aria-labelledby="lanes"${rows.length === 0 ? " hidden" : ""}><h2 id="lanes">Lanes</h2>
 <table class="rows"><caption>By upstream and model; at work is what the lane renders for all</caption>
 <thead><tr>${labels.map((label, index) => `<th scope="col"${index === 1 || index === 2 ? ' class="n"' : ""}>${label}</th>`).join("")}</tr></thead>
 <tbody data-lanes="${labels.join("|")}">${rows.join("")}</tbody></table></section>

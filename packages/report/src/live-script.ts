@@ -37,6 +37,7 @@ const write = (place, text) => {
 const drawLanes = (lanes) => {
   const body = document.querySelector("[data-lanes]");
   const labels = body.dataset.lanes.split("|");
+  body.closest("section").hidden = lanes.length === 0;
   body.replaceChildren(
     ...lanes.map((cells) => {
       const row = document.createElement("tr");

@@ -101,9 +101,11 @@ legend{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidd
 .search{display:flex;align-items:center;gap:.5rem;font-size:.875rem;color:var(--faint);flex:1 1 14rem;max-width:24rem}
 .search input{flex:1;min-width:0;min-height:2.25rem;font:inherit;font-size:1rem;color:var(--ink);background:var(--sheet);border:1px solid var(--line);border-radius:99px;padding:0 .9rem}
 .clips{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(13.5rem,calc(50% - .5rem)),1fr));gap:1.25rem 1rem}
-.clip{min-width:0;display:grid;grid-template-rows:auto auto auto;align-content:start;gap:.2rem;content-visibility:auto;contain-intrinsic-size:auto 24rem;scroll-margin:1rem}
+.clip{min-width:0;display:grid;grid-template-rows:auto auto auto;align-content:start;gap:.2rem;scroll-margin:1rem}
+.many .clip{content-visibility:auto;contain-intrinsic-size:auto 24rem}
 .clip:target{display:grid!important;outline:2px solid var(--focus);outline-offset:6px;border-radius:.25rem}
 .miss{display:none}
+[hidden]{display:none!important}
 .flat{--frame:16/9}.flattish{--frame:4/3}.square{--frame:1}.tall{--frame:9/16}
 .tall.clips{grid-template-columns:repeat(auto-fill,minmax(min(10.5rem,calc(50% - .5rem)),1fr))}
 .frame{position:relative;display:grid;place-items:center;aspect-ratio:var(--frame,1);background:var(--mat);border-radius:.5rem;overflow:hidden;color:#c9cbd1;text-decoration:none;margin-bottom:.4rem}
@@ -160,7 +162,7 @@ body{padding:0;background:none;max-width:none;print-color-adjust:exact;-webkit-p
 .panel{background:none}
 h2,h3{break-after:avoid}
 .clips{grid-template-columns:repeat(5,minmax(0,1fr))}
-.clip{content-visibility:visible}
+.many .clip{content-visibility:visible}
 .frame{background:none;border:1px solid var(--line)}
 .shape use,.none{color:var(--rest)}
 .shape use{stroke:var(--rest)}

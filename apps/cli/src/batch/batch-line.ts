@@ -45,6 +45,8 @@ const words: Readonly<Record<Status, string>> = {
 
 /** `$21.40 charged, $1.20 reserved, $0.10 not known` */
 export function moneyText({ reelq: { money } }: BatchBody): string {
+  // What nobody said the price of is not free.
+  if (money.estimated === null && money.charged + money.reserved + money.unknown === 0) return "price not known";
   const parts = [
     `${sayUsd(money.charged)} charged`,
     ...(money.reserved > 0 ? [`${sayUsd(money.reserved)} reserved`] : []),

@@ -91,7 +91,7 @@ function priceText({ price, budget, unpriced_models: unpriced }: BatchPlanBody):
 function lanesTable(lanes: BatchPlanBody["lanes"]): string {
   const rows = lanes.map((lane) => [
     lane.lane,
-    lane.model,
+    `${lane.seconds} s`,
     String(lane.clips),
     lane.price === null ? "not known" : sayUsd(lane.price),
     durationText(lane.median_seconds),
@@ -99,10 +99,10 @@ function lanesTable(lanes: BatchPlanBody["lanes"]): string {
     lane.requests_per_minute === null ? "no limit" : String(lane.requests_per_minute),
     lane.expected_seconds === null ? "not known" : durationText(lane.expected_seconds),
   ]);
-  return table(["lane", "model", "clips", "price", "a render", "at once", "a minute", "done in"], rows, numbers);
+  return table(["lane", "length", "clips", "price", "a render", "at once", "a minute", "done in"], rows, numbers);
 }
 
-const numbers = new Set(["clips", "price", "a render", "at once", "a minute", "done in"]);
+const numbers = new Set(["length", "clips", "price", "a render", "at once", "a minute", "done in"]);
 
 /** `1-3, 7, 9-12` */
 function rangesText(lines: readonly number[]): string {

@@ -1,5 +1,5 @@
 import { createWriteStream } from "node:fs";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -58,12 +58,26 @@ async function print({ batches }: Reelq, id: string, format: Format, base: strin
 }
 
 async function writeAll(reelq: Reelq, batch: BatchBody, { format, out, base }: ReportOptions): Promise<void> {
-  const name = `reelq-report-${fileNameOf(batch)}`;
+  const plain = `reelq-report-${fileNameOf(batch)}`;
+  // The same manifest of another night is not written over.
+  const name =
+    out === undefined && (await isAnothers(join(plain, `${plain}.json`), batch.id))
+      ? `${plain}-${batch.id.slice(-6)}`
+      : plain;
   const places = await placesOf(name, format, out);
   for (const [one, path] of places) {
     await write(await reelq.batches.report(batch.id, { format: one, base }), path);
     standardOutput.write(`${path}\n`);
   }
+}
+
+/** Whether a report that lies there already is another batch's. */
+async function isAnothers(path: string, id: string): Promise<boolean> {
+  const head = await readFile(path, "utf8").then(
+    (text) => text.slice(0, 2_000),
+    () => undefined,
+  );
+  return head !== undefined && !head.includes(id);
 }
 
 /** Where each one goes. */

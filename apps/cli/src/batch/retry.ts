@@ -41,7 +41,10 @@ Examples:
       const bodies = prompts === undefined ? [named(customIds)] : await promptsOf(reelq, id, prompts, customIds);
       const reply = await retryAll(reelq, id, bodies, insist === true);
       const count = `${reply.retried} clip${reply.retried === 1 ? " is" : "s are"} tried again`;
-      standardOutput.write(json ? `${JSON.stringify(reply, null, 2)}\n` : `${count}\n${batchLine(reply.batch)}\n`);
+      const goesOn = reply.batch.reelq.state === "paused" ? `It is paused: reelq batch resume ${id} goes on.\n` : "";
+      standardOutput.write(
+        json ? `${JSON.stringify(reply, null, 2)}\n` : `${count}\n${batchLine(reply.batch)}\n${goesOn}`,
+      );
     });
 }
 

@@ -18,7 +18,10 @@ export async function findBatch({ batches }: Reelq, which: string): Promise<stri
     return data[0].id;
   }
   const named: BatchBody[] = [];
-  for await (const batch of batches.all({ limit: 100 })) if (batch.reelq.name === which) named.push(batch);
+  for await (const batch of batches.all({ limit: 100 })) {
+    // One whose manifest was refused is none that anybody means.
+    if (batch.reelq.name === which && batch.reelq.state !== "failed") named.push(batch);
+  }
   const [first, ...others] = named;
   if (!first) {
     throw wrongUsage(

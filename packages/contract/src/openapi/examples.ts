@@ -334,6 +334,7 @@ const plan: BatchPlanBody = {
     {
       lane: "main/sora-2",
       model: "sora-2",
+      seconds: 10,
       clips: 260,
       price: 260_000_000,
       median_seconds: 105,

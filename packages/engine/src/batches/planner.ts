@@ -78,6 +78,7 @@ export function openPlanner(engine: Engine, intake: Intake, plan: Plan) {
     return {
       lane: laneName(lane),
       model: lane.model,
+      seconds,
       clips: waiting,
       price: price === undefined ? null : price * waiting,
       median_seconds: median / SECOND,
