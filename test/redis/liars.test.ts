@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { MINUTE, openEngine, openFleet, producerOn, openStorage, startWorker } from "@reelq/engine";
 import { openUpstream } from "@reelq/upstream";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, type TestContext } from "vitest";
 import { caller, quickTimings, tinyModel, tinyModels } from "../support/engine.ts";
 import { until } from "../support/facts.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
@@ -19,7 +19,10 @@ const prompt = "A lighthouse on a black cliff, and fog that rolls in from the se
 let benches = 0;
 
 /** An engine at work against a server that answers as the test says. */
-async function aBenchAgainst(answer: (request: IncomingMessage, response: ServerResponse) => void) {
+async function aBenchAgainst(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+  inTest: Pick<TestContext, "onTestFinished"> = { onTestFinished },
+) {
   const server = createServer((request, response) => {
     request.resume().on("end", () => answer(request, response));
   });
@@ -44,7 +47,7 @@ async function aBenchAgainst(answer: (request: IncomingMessage, response: Server
     upstreams: [upstream],
     doubtPolicy: "hold",
   });
-  onTestFinished(async () => {
+  inTest.onTestFinished(async () => {
     await worker.close(2_000);
     await engine.close();
     await upstream.close();
@@ -75,7 +78,7 @@ const whole = () => ({
 const listOf = (data: unknown[], more = false) => ({ object: "list", data, has_more: more });
 
 describe("a list that is no proof", () => {
-  test.each<[string, () => unknown]>([
+  test.concurrent.for<[string, () => unknown]>([
     ["has a clock three hours behind", () => listOf([{ ...whole(), created_at: seconds() - 3 * 3600 }])],
     ["has a clock eight hours ahead", () => listOf([{ ...whole(), created_at: seconds() + 8 * 3600 }])],
     ["cuts the prompt short", () => listOf([{ ...whole(), prompt: `${prompt.slice(0, 20)}...` }])],
@@ -86,14 +89,14 @@ describe("a list that is no proof", () => {
       "repeats itself without end",
       () => listOf([{ ...whole(), id: "another", prompt: "something else", created_at: seconds() }], true),
     ],
-  ])("because it %s leaves the doubt to a person: nothing is sent twice", async (_how, list) => {
+  ])("because it %s leaves the doubt to a person: nothing is sent twice", async ([, list], context) => {
     let posts = 0;
     const { engine, create } = await aBenchAgainst((request, response) => {
       if (request.method === "POST") {
         posts += 1;
         request.socket.destroy();
       } else json(response, list());
-    });
+    }, context);
     const held = until(
       engine.facts,
       "waited",

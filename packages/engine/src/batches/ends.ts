@@ -123,14 +123,10 @@ export async function watchShared(batch: BatchRecord, keeping: Keeping): Promise
   }
 }
 
-async function renderOneself(
-  batch: BatchRecord,
-  number: number,
-  { engine, store, replace }: Keeping,
-): Promise<boolean> {
+async function renderOneself(batch: BatchRecord, number: number, { store, replace, read }: Keeping): Promise<boolean> {
   const clip = (await store.clips(batch.id, [number])).get(number);
-  const video = clip && (await engine.ledger.read(clip.video));
-  if (!clip || !video) return false;
+  const video = clip && (await read(clip.video));
+  if (!clip || typeof video !== "object") return false;
   return replace(batch.id, { number, clip, video, request: requestOfShared(clip, video), from: "sharedOpen" });
 }
 

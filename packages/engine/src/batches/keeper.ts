@@ -34,6 +34,7 @@ export function startKeeper(engine: Engine, { report }: KeeperOptions = {}): Kee
   const { redis, keys, facts } = engine;
   const me = randomUUID();
   const keeping = openKeeping(engine);
+  const restUntil = new Map<string, number>();
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
@@ -54,7 +55,7 @@ export function startKeeper(engine: Engine, { report }: KeeperOptions = {}): Kee
   const round = async (): Promise<void> => {
     if (!(await isMine())) return;
     await hearNews(keeping);
-    await keepAll(keeping, write);
+    await keepAll(keeping, restUntil, write);
   };
 
   const tick = (): Promise<void> =>
@@ -76,19 +77,26 @@ export function startKeeper(engine: Engine, { report }: KeeperOptions = {}): Kee
   };
 }
 
+/** One that failed is looked at again after this time. */
+const restMs = 5 * SECOND;
+
 async function keepAll(
   keeping: Keeping,
+  restUntil: Map<string, number>,
   write: (batch: BatchRecord) => Promise<readonly (string | number)[]>,
 ): Promise<void> {
   const { facts } = keeping.engine;
+  const now = Date.now();
   const batches = (await keeping.store.open()).filter(({ state }) => state !== "validating");
   if (batches.length === 0) return;
   const { penniless } = await letGo(batches, keeping);
-  for (const batch of batches) {
+  for (const batch of batches.filter(({ id }) => now >= (restUntil.get(id) ?? 0))) {
     try {
       await keep(batch, penniless, keeping, write);
+      restUntil.delete(batch.id);
     } catch (error) {
       // One that fails, because the storage does not answer for example, does not stop the others.
+      restUntil.set(batch.id, now + restMs);
       facts.emit("hiccup", { where: `batch ${batch.id}`, error: error as Error });
     }
   }

@@ -1,4 +1,5 @@
 import type { Video, VideoId, VideoIn } from "@reelq/contract";
+import { CorruptRecordError } from "../corrupt-record.ts";
 import type { Engine } from "../engine.ts";
 import { openPlan, type Plan } from "../plan.ts";
 import { defineScripts } from "../scripts.ts";
@@ -12,14 +13,32 @@ export interface Keeping {
   readonly plan: Plan;
   readonly replace: ReturnType<typeof openReplacing>;
   readonly scripts: ReturnType<typeof defineScripts>;
+  /** `unreadable`: nobody here can read its record, which is told once. */
+  read(id: VideoId): Promise<Video | "unreadable" | undefined>;
   /** A queued video that waits in its batch; undefined where it is something else by now. */
   parked(id: VideoId): Promise<VideoIn<"queued"> | undefined>;
   /** Moves a video and tells of it; undefined where somebody was faster. */
   move(video: Video, next: Video, note: string): Promise<Video | undefined>;
 }
 
+/** Records that cannot be read are few, or something else is wrong. */
+const mostTold = 1_000;
+
 export function openKeeping(engine: Engine): Keeping {
   const { ledger, facts } = engine;
+  const told = new Set<VideoId>();
+
+  async function read(id: VideoId): Promise<Video | "unreadable" | undefined> {
+    try {
+      return await ledger.read(id);
+    } catch (error) {
+      if (!(error instanceof CorruptRecordError)) throw error;
+      if (!told.has(id) && told.size < mostTold) facts.emit("setAside", { what: "record", id, reason: error.message });
+      told.add(id);
+      return "unreadable";
+    }
+  }
+
   return {
     engine,
     store: openBatchStore(engine),
@@ -27,9 +46,11 @@ export function openKeeping(engine: Engine): Keeping {
     replace: openReplacing(engine),
     scripts: defineScripts(engine.redis),
 
+    read,
+
     async parked(id) {
-      const video = await ledger.read(id);
-      return video?.status === "queued" && video.parked ? video : undefined;
+      const video = await read(id);
+      return typeof video === "object" && video.status === "queued" && video.parked ? video : undefined;
     },
 
     async move(video, next, note) {

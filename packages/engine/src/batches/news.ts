@@ -31,12 +31,12 @@ export async function hearNews(keeping: Keeping): Promise<void> {
 }
 
 async function hear(id: BatchId, number: number, keeping: Keeping): Promise<void> {
-  const { store, engine } = keeping;
+  const { store } = keeping;
   const [batch, clips] = await Promise.all([store.read(id), store.clips(id, [number])]);
   const clip = clips.get(number);
   if (!batch || !clip) return;
-  const video = await engine.ledger.read(clip.video);
-  if (video && !isFinal(video.status)) return;
+  const video = await keeping.read(clip.video);
+  if (video === "unreadable" || (video && !isFinal(video.status))) return;
   for (const dependent of await store.dependents(id, number)) {
     const waiting = await keeping.parked(dependent);
     if (waiting) await decide(waiting, video, batch, keeping);
@@ -52,10 +52,10 @@ async function takeIn(
   { id: batch }: BatchRecord,
   keeping: Keeping,
 ): Promise<void> {
-  const { engine, store, replace } = keeping;
-  const video = await engine.ledger.read(id);
-  const number = video?.batch?.number;
-  if (!video || !isSkipped(video) || number === undefined) return;
+  const { store, replace } = keeping;
+  const video = await keeping.read(id);
+  if (typeof video !== "object" || !isSkipped(video) || !video.batch) return;
+  const { number } = video.batch;
   const clip = (await store.clips(batch, [number])).get(number);
   if (clip?.video !== id || clip.waived) return;
   const { upstream, id: task } = source.task;

@@ -111,7 +111,7 @@ async function demandsOf(batch: BatchRecord, engine: Engine): Promise<LaneDemand
     pools.map(async (name) => {
       const key = keys.batchPool(batch.id, name);
       const [waiting, [first]] = await Promise.all([redis.zcard(key), redis.zrange(key, 0, "0")]);
-      const video = first === undefined ? undefined : await ledger.read(first as VideoId);
+      const video = first === undefined ? undefined : await ledger.read(first as VideoId).catch(() => undefined);
       return { name, waiting, video };
     }),
   );

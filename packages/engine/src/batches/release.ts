@@ -107,10 +107,10 @@ function roomIn(state: LaneState, { fleet }: Keeping["engine"]): number {
 }
 
 /** Whether the first of a pool may be paid for in a lane. */
-async function refusalIn(lane: Lane, { batch, next }: Pool, purse: Purse, { engine }: Keeping) {
+async function refusalIn(lane: Lane, { batch, next }: Pool, purse: Purse, { engine, read }: Keeping) {
   const [head] = next;
-  const first = head && (await engine.ledger.read(head.id));
-  if (!first) return undefined;
+  const first = head && (await read(head.id));
+  if (typeof first !== "object") return undefined;
   return purse.refusal(first, lane.upstream, engine.fleet.priceIn(lane, first.request.seconds), batch);
 }
 
