@@ -139,10 +139,12 @@ describe.concurrent("a person", () => {
   test("has a failed line tried with another prompt, in a batch that was over", async () => {
     const { id } = await bench.order(shots(1, "A sentence that fails"));
     await bench.over(id);
+    await bench.batches.retry(id, { prompts: { "shot-1": "A second sentence that fails" } }, caller);
+    await bench.over(id);
     await bench.batches.retry(id, { prompts: { "shot-1": "A sentence that succeeds" } }, caller);
     const batch = await bench.over(id);
     expect(batch.reelq.counts).toMatchObject({ stored: 1, failed: 0 });
-    expect(batch.reelq.money).toMatchObject({ charged: tinyPrice, unknown: tinyPrice });
+    expect(batch.reelq.money).toMatchObject({ charged: tinyPrice, unknown: 2 * tinyPrice });
     const again = await bench.over(
       (await bench.order(shots(1, "A sentence that fails").replace("that fails 1", "that succeeds"))).id,
     );

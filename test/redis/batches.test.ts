@@ -244,6 +244,24 @@ describe.concurrent("what somebody else asked for too", () => {
     expect((await bench.over(first.id)).reelq.counts).toMatchObject({ total: 2, stored: 2, cancelled: 0 });
   });
 
+  test("is rendered once, through however many hands it goes", async () => {
+    const lines = tinyLines(1).replaceAll("Shot number", "Lent on");
+    const asleep = [await bench.order(lines, { window: closed }), await bench.order(lines, { window: closed })];
+    for (const { id } of asleep) await bench.becomes(id, "running");
+    const [one, two] = asleep;
+    await bench.batches.change(one?.id ?? "", { window: null }, caller);
+    await until(
+      bench.engine.facts,
+      "moved",
+      ({ video, note }) => video.batch?.id === one?.id && note?.includes("rendered for the same clip") === true,
+      "the first one shares",
+    );
+    await bench.over((await bench.order(lines)).id);
+    await bench.batches.change(two?.id ?? "", { window: null }, caller);
+    for (const { id } of asleep) expect((await bench.over(id)).reelq.counts).toMatchObject({ total: 1, stored: 1 });
+    expect(postsWith("Lent on")).toBe(1);
+  });
+
   test("may be deleted, and is rendered anew", async () => {
     const lines = tinyLines(1).replaceAll("Shot number", "Deleted");
     const { id } = await bench.over((await bench.order(lines)).id);

@@ -13,7 +13,7 @@ import {
 } from "@reelq/contract";
 import type { Redis } from "ioredis";
 import { type Advance, type AdvanceOptions, advanceOf, moveOf } from "./advance.ts";
-import { poolOf } from "./batches/pool.ts";
+import { isLoose, poolOf } from "./batches/pool.ts";
 import { positionsOf } from "./money.ts";
 import { type Clock, DAY, MINUTE } from "./clock.ts";
 import { eventOf, eventStreamLength } from "./event-stream.ts";
@@ -223,6 +223,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           batch?.number ?? "",
           isFinal(video.status) ? 0 : 1,
           batch ? `${batch.id} ${batch.number}` : "",
+          isLoose(video) ? 1 : 0,
         ],
       );
       return kind === "removed";

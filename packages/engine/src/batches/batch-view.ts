@@ -82,7 +82,8 @@ export async function batchView(batch: BatchRecord, engine: Engine): Promise<Bat
 function countsOf(batch: BatchRecord): BatchBody["reelq"]["counts"] {
   const { counts, shared, waived, reused, sharedOpen } = batch;
   const each = Object.fromEntries(
-    statuses.map((status) => [status, counts[status] + shared[status] - waived[status]]),
+    // A waived clip may have been deleted since.
+    statuses.map((status) => [status, Math.max(0, counts[status] + shared[status] - waived[status])]),
   ) as Record<Status, number>;
   return {
     total: batch.total,
@@ -90,7 +91,7 @@ function countsOf(batch: BatchRecord): BatchBody["reelq"]["counts"] {
     queued: each.queued + sharedOpen,
     stored: each.stored + reused,
     reused,
-    skipped: batch.skipped,
+    skipped: Math.min(batch.skipped, each.cancelled),
     waived: statuses.reduce((sum, status) => sum + waived[status], 0),
   };
 }

@@ -24,7 +24,8 @@ const clipSchema = z.object({
 });
 export type Clip = z.infer<typeof clipSchema>;
 
-export const writeClip = (clip: Clip): string => JSON.stringify(clip);
+/** Always the same text for the same clip: scripts compare it. */
+export const writeClip = (clip: Clip): string => JSON.stringify(clipSchema.parse(clip));
 
 export const readClip = (text: string): Clip => clipSchema.parse(JSON.parse(text));
 

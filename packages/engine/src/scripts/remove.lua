@@ -6,7 +6,7 @@
 -- ARGV 1 id  2 version it must have  3 project  4 now, ms  5 longest length of the event stream
 --      6 its files' keys as a JSON list  7 its money as a JSON list of {'scope account', micro-USD}
 --      8 its render key or ''  9 its status  10 its number in its batch or ''  11 1 where it had not ended
---      12 `batch number` or ''
+--      12 `batch number` or ''  13 1 where it waited in a lane
 -- Returns {'removed', event id} | {'changed'} | {'missing'}
 local head = redis.call('GETRANGE', KEYS[1], 0, 15)
 if head == '' then return { 'missing' } end
@@ -22,6 +22,7 @@ if ARGV[10] ~= '' then
   redis.call('HINCRBY', KEYS[12], 'n:' .. ARGV[9], -1)
   redis.call('HINCRBY', KEYS[12], 'removed', 1)
   if ARGV[11] == '1' then redis.call('HINCRBY', KEYS[12], 'open', -1) end
+  if ARGV[13] == '1' then redis.call('HINCRBY', KEYS[12], 'loose', -1) end
   redis.call('ZREM', KEYS[13], ARGV[1])
   redis.call('ZADD', KEYS[14], 0, ARGV[12])
 end

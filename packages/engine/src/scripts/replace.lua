@@ -16,7 +16,11 @@ redis.call('ZADD', KEYS[5], 0, ARGV[4])
 redis.call('ZADD', KEYS[6], ARGV[6], ARGV[4])
 redis.call('ZADD', KEYS[8], ARGV[7], ARGV[4])
 redis.call('SADD', KEYS[9], ARGV[8])
-redis.call('HSET', KEYS[11], ARGV[14], ARGV[4])
+-- Where somebody has the same rendered, or had, this one finds it when its batch would let it go.
+local owner = redis.call('HGET', KEYS[11], ARGV[14])
+local head = owner and redis.call('GETRANGE', string.sub(KEYS[3], 1, -#ARGV[4] - 1) .. owner, 0, 31) or ''
+local status = string.match(head, '^%d+ (%S+)')
+if not status or status == 'failed' or status == 'cancelled' then redis.call('HSET', KEYS[11], ARGV[14], ARGV[4]) end
 if ARGV[17] ~= '' then
   redis.call('SADD', KEYS[12], ARGV[4])
   -- That may have ended already.
