@@ -22,15 +22,16 @@ type Point = readonly [when: When, moment: Moment];
 const bothSidesOf = (all: readonly Moment[]): Point[] =>
   all.flatMap((moment) => [["before", moment] as const, ["after", moment] as const]);
 
-const { intent, intentReply, post, postReply, taskId, lookReply, completion, bytes, fileRecord } = moments;
+const { intent, intentReply, post, postReply, taskId, look, lookReply, completion, bytes, fileRecord } = moments;
 const aroundThePost = bothSidesOf([intent, post, postReply, taskId]);
 const others: readonly Point[] = [
   ["before", intentReply],
+  ["before", look],
   ["after", lookReply],
-  ["before", completion],
-  ["after", bytes],
+  ...bothSidesOf([completion, bytes]),
   ["before", fileRecord],
   ["after", message(5)],
+  ["before", message(40)],
 ];
 
 describe(`a worker killed with -9 at ${isLong ? "every message" : "a sample of the messages"} of a video's life`, () => {

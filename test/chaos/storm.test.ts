@@ -9,7 +9,7 @@ import { startRedis } from "../support/redis.ts";
 const { videos, workers, places, killEveryMs, mostKills, withinMs } =
   process.env.CHAOS === "long"
     ? { videos: 500, workers: 4, places: 40, killEveryMs: 1_000, mostKills: Infinity, withinMs: 1_800_000 }
-    : { videos: 30, workers: 2, places: 10, killEveryMs: 1_500, mostKills: 4, withinMs: 120_000 };
+    : { videos: 40, workers: 2, places: 10, killEveryMs: 1_500, mostKills: 6, withinMs: 120_000 };
 
 /** Everything that an upstream has been seen to do wrong and that is not final. */
 function letGoWrong({ simulator }: Cell): void {
