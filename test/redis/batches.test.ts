@@ -1,5 +1,5 @@
 import { sayUsd } from "@reelq/contract";
-import { audit } from "@reelq/engine";
+import { audit, foldJournal } from "@reelq/engine";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BatchBench, openBatchBench, tinyLines, tinyPrice } from "../support/batches.ts";
 import { caller } from "../support/engine.ts";
@@ -284,6 +284,16 @@ test("chains and circles of remixes are judged at once, however long", async () 
 });
 
 test("the audit finds nothing wrong after all of this", async () => {
-  const { findings } = await audit(bench.engine, false);
+  const { findings, money } = await audit(bench.engine, false);
   expect(findings).toEqual([]);
+  expect(money.isProven).toBe(true);
+});
+
+test("a journal that is drawn together says the same", async () => {
+  const { redis: client, keys } = bench.engine;
+  await foldJournal(bench.engine, 3);
+  expect(await client.xlen(keys.moneyJournal)).toBe(3);
+  const { findings, money } = await audit(bench.engine, false);
+  expect(findings).toEqual([]);
+  expect(money.isProven).toBe(true);
 });

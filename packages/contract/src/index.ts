@@ -80,6 +80,7 @@ export {
 export { type ExplanationBody, explanationBodySchema } from "./explanation.ts";
 export { liveBodySchema, readyBodySchema } from "./health-body.ts";
 export {
+  collecting,
   type ErrorBody,
   errorBody,
   errorBodySchema,

@@ -85,6 +85,17 @@ export class ProblemError extends Error {
 export const problem = (code: ProblemCode, message: string, param?: string, options?: ErrorOptions): ProblemError =>
   new ProblemError([param === undefined ? { code, message } : { code, message, param }], options);
 
+/** Judges one of several parts, so that what is wrong with all of them is told at once. @returns undefined where it was wrong */
+export function collecting<Value>(problems: Problem[], judge: () => Value): Value | undefined {
+  try {
+    return judge();
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    problems.push(...error.problems);
+    return undefined;
+  }
+}
+
 /** The error body of the OpenAI shape. */
 export const errorBodySchema = z
   .strictObject({

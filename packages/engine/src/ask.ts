@@ -1,5 +1,6 @@
 import {
   type Catalogue,
+  collecting,
   type CreateOptions,
   judgeCreate,
   judgeOptions,
@@ -48,17 +49,8 @@ export function judgeAsk(
 ): Judged {
   const { reelq, ...asked } = fields;
   const problems: Problem[] = [];
-  const attempt = <Value>(judging: () => Value): Value | undefined => {
-    try {
-      return judging();
-    } catch (error) {
-      if (!(error instanceof ProblemError)) throw error;
-      problems.push(...error.problems);
-      return undefined;
-    }
-  };
-  const request = attempt(() => judgeCreate(asked, catalogue));
-  const options = attempt(() => {
+  const request = collecting(problems, () => judgeCreate(asked, catalogue));
+  const options = collecting(problems, () => {
     const judged = judgeOptions(reelq);
     if (judged.webhookUrl !== undefined) judgeWebhookUrl(judged.webhookUrl);
     return judged;

@@ -9,6 +9,7 @@ import {
   type VideoIn,
   type VideoRequest,
 } from "@reelq/contract";
+import { cancelledFree } from "../cancelled.ts";
 import type { Engine } from "../engine.ts";
 import { defineScripts } from "../scripts.ts";
 import { type Clip, writeClip } from "./clip.ts";
@@ -163,14 +164,7 @@ export function openClipChanges(engine: Engine, store: BatchStore): ClipChanges 
     if (video.status === "failed" || video.status === "cancelled")
       return { status: video.status, skipped: isSkipped(video) };
     if (video.status !== "queued") return undefined;
-    const now = clock.now();
-    const advance = await ledger.advance(video, {
-      ...coreOf(video),
-      status: "cancelled",
-      cancelledAt: now,
-      abandoned: false,
-      dueAt: now,
-    });
+    const advance = await ledger.advance(video, cancelledFree(video, clock.now()));
     if (advance.kind !== "moved") return undefined;
     facts.emit("moved", { video: advance.video, from: "queued", note: "done without" });
     return { status: "cancelled" };

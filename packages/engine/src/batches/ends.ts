@@ -1,4 +1,5 @@
-import { coreOf, isFinal, spentOf, type Status, type VideoId } from "@reelq/contract";
+import { isFinal, spentOf, type Status, type VideoId } from "@reelq/contract";
+import { cancelledFree } from "../cancelled.ts";
 import { readMoney, scopes } from "../money.ts";
 import type { HeldBack } from "../obstacle.ts";
 import { stretchOf } from "./gate.ts";
@@ -90,11 +91,7 @@ export async function cancelFree(batch: BatchRecord, { engine, parked, move }: K
         const video = await parked(id);
         if (!video) return redis.zrem(keys.batchPool(batch.id, pool), id);
         const now = clock.now();
-        return move(
-          video,
-          { ...coreOf(video), status: "cancelled", cancelledAt: now, abandoned: false, dueAt: now },
-          "its batch is being cancelled",
-        );
+        return move(video, cancelledFree(video, now), "its batch is being cancelled");
       }),
     );
   }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import {
   type Catalogue,
+  collecting,
   isFileId,
   isVideoId,
   judgeCreate,
@@ -44,15 +45,6 @@ const longestTag = 100;
  */
 export function judgeLine({ line, fields }: ManifestEntry, ordinal: number, catalogue: Catalogue): Line {
   const problems: Problem[] = [];
-  const attempt = <Value>(judging: () => Value): Value | undefined => {
-    try {
-      return judging();
-    } catch (error) {
-      if (!(error instanceof ProblemError)) throw error;
-      problems.push(...error.problems);
-      return undefined;
-    }
-  };
   for (const name of Object.keys(fields).filter((field) => !(manifestFields as readonly string[]).includes(field)))
     problems.push(unknownField(name));
   const wrong = (param: string, message: string): undefined => {
@@ -67,7 +59,7 @@ export function judgeLine({ line, fields }: ManifestEntry, ordinal: number, cata
   const source = readSource(fields["remix_of"], wrong);
   const { prompt, model, seconds, size } = fields;
   // A remix is judged with what its source has, once that is known.
-  const request = attempt(() =>
+  const request = collecting(problems, () =>
     judgeCreate(source ? { prompt, ...shapeOfAny(catalogue) } : { prompt, model, seconds, size }, catalogue),
   );
   if (problems.length > 0 || !request || customId === undefined || takes === undefined || priority === undefined)

@@ -1,4 +1,5 @@
 import { type BatchId, coreOf, isFinal, type Video, type VideoId, type VideoIn } from "@reelq/contract";
+import { cancelledFree } from "../cancelled.ts";
 import type { Engine } from "../engine.ts";
 import type { BatchRecord } from "./record.ts";
 import type { Keeping } from "./keeping.ts";
@@ -97,11 +98,7 @@ async function decide(
     ? `${source.id}, which it remixes, ${source.status === "failed" ? "failed" : "was cancelled"}`
     : "what it remixes was deleted";
   if (batch.onSourceFailure === "skip") {
-    await move(
-      dependent,
-      { ...coreOf(dependent), status: "cancelled", cancelledAt: now, abandoned: false, skipped: true, dueAt: now },
-      why,
-    );
+    await move(dependent, { ...cancelledFree(dependent, now), skipped: true }, why);
   } else if (batch.onSourceFailure === "fail") {
     await move(dependent, failedWith(dependent, why, now), why);
   } else if (dependent.waiting?.detail !== why) {

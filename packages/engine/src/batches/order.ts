@@ -1,6 +1,7 @@
 import {
   type BatchChange,
   type BatchCreateBody,
+  collecting,
   manifestDefaults,
   nearestName,
   type Problem,
@@ -47,7 +48,7 @@ export function judgeOrder(body: BatchCreateBody): Order {
       param: "reelq.defaults",
     });
   }
-  const changed = collect(problems, () => judgeChange(reelq, "reelq."));
+  const changed = collecting(problems, () => judgeChange(reelq, "reelq."));
   if (problems.length > 0 || !changed) throw new ProblemError(problems as [Problem, ...Problem[]]);
   return {
     inputFile: body.input_file_id,
@@ -72,16 +73,6 @@ export function judgeOrder(body: BatchCreateBody): Order {
 
 const isDefault = (name: string): boolean => (manifestDefaults as readonly string[]).includes(name);
 
-function collect<Value>(problems: Problem[], judge: () => Value): Value | undefined {
-  try {
-    return judge();
-  } catch (error) {
-    if (!(error instanceof ProblemError)) throw error;
-    problems.push(...error.problems);
-    return undefined;
-  }
-}
-
 /**
  * What a person wants different; what is null is taken away.
  * @param prefix of the fields in problems
@@ -103,7 +94,7 @@ export function judgeChange(change: BatchChange, prefix = ""): Partial<BatchCont
   const budget = amount(change.budget_usd, "budget_usd");
   const stopBarren = amount(change.stop_after_usd, "stop_after_usd");
   const { window } = change;
-  if (typeof window === "string") collect(problems, () => readWindow(window, `${prefix}window`));
+  if (typeof window === "string") collecting(problems, () => readWindow(window, `${prefix}window`));
   if (problems.length > 0) throw new ProblemError(problems as [Problem, ...Problem[]]);
   return {
     ...(change.budget_usd === undefined ? {} : { budget }),

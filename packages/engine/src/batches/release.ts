@@ -1,4 +1,5 @@
-import { coreOf, type Lane, sayUsd, type VideoId, type VideoIn } from "@reelq/contract";
+import { type Lane, sayUsd, type VideoId, type VideoIn } from "@reelq/contract";
+import { cancelledFree } from "../cancelled.ts";
 import { MINUTE } from "../clock.ts";
 import type { LaneState } from "../lane-state.ts";
 import { isSameLane, laneName } from "../lane.ts";
@@ -225,8 +226,7 @@ async function shareWith(
   const clip = batch && (await store.clips(batch.id, [batch.number])).get(batch.number);
   if (!batch || clip?.video !== video.id) return;
   const now = clock.now();
-  const over = { ...coreOf(video), status: "cancelled" as const, cancelledAt: now, abandoned: false, dueAt: now };
-  if (!(await move(video, over, `${owner} is rendered for the same clip`))) return;
+  if (!(await move(video, cancelledFree(video, now), `${owner} is rendered for the same clip`))) return;
   await scripts.lend(
     [keys.batch(batch.id), keys.batchClips(batch.id), keys.batchShared(batch.id)],
     [
