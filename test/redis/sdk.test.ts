@@ -228,10 +228,10 @@ describe("waiting", () => {
     expect(await rejection(handle.retry())).toMatchObject({ code: "conflict", param: "insist" });
     await handle.retry({ insist: true });
     const { reached, onUpdate } = watching(() => true);
-    const waiting = handle.result({ onUpdate });
+    const refused = rejection(handle.result({ onUpdate }));
     expect(await reached).toMatchObject({ status: "queued" });
     await handle.cancel();
-    expect(await rejection(waiting)).toBeInstanceOf(VideoCancelledError);
+    expect(await refused).toBeInstanceOf(VideoCancelledError);
   });
 
   test.each([

@@ -172,8 +172,8 @@ test("a set-up that is killed takes its children along, and the next one starts 
   await mkdir(join(checkout.dir, "marks"));
   const marks = watchFor(join(checkout.dir, "marks"));
   // Says when it starts and, by its trap, when it is ended.
-  const slow = `echo started > "$CHECKOUT/marks/started"
-trap 'echo ended > "$CHECKOUT/marks/ended"; exit 1' TERM
+  const slow = `trap 'echo ended > "$CHECKOUT/marks/ended"; exit 1' TERM
+echo started > "$CHECKOUT/marks/started"
 sleep 60 & wait`;
   await checkout.program("pnpm", `if [ "$1" = --version ]; then echo 12.21.0; exit; fi\n${slow}`);
   const running = checkout.start("setup.mjs");
@@ -190,11 +190,9 @@ function watchFor(folder: string): (name: string) => Promise<void> {
   return async (name) => {
     const watcher = watch(folder);
     try {
-      await new Promise<void>((settle) => {
-        const look = async () => {
-          if ((await readdir(folder)).includes(name)) settle();
-        };
-        watcher.on("change", () => void look());
+      await new Promise<void>((settle, refuse) => {
+        const look = () => readdir(folder).then((names) => names.includes(name) && settle(), refuse);
+        watcher.on("change", look);
         void look();
       });
     } finally {
