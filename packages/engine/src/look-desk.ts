@@ -105,6 +105,8 @@ export function openLookDesk({ upstream, clock, askToLook, askToList }: LookDesk
   return (video) => {
     const known = fromPage(video);
     if (known) return Promise.resolve(known);
+    // Where no page can be had, there is nothing to wait together for.
+    if (waiting.length === 0 && clock.now() < listFrom) return itself(video);
     return new Promise((resolve) => {
       waiting.push({ video, answer: resolve });
       if (waiting.length > 1) return;
