@@ -58,6 +58,8 @@ interface Move {
   readonly status: Status;
   readonly at: number;
   readonly due?: number;
+  /** It waited in its lane, or may have. */
+  readonly waited?: true;
   /** The place in its lane. */
   readonly place: "take" | "keep" | "free";
   readonly alarm: number | "keep" | "none";
@@ -146,6 +148,7 @@ export function moveOf(video: Video, written: Video, options: AdvanceOptions): M
     gets: written.version,
     status: written.status,
     at: written.updatedAt,
+    ...(video.status === "queued" ? { waited: true as const } : {}),
     place: placeOf(video, written, asked.leave !== undefined),
     alarm: alarmAt === undefined ? (isNewStatus ? "none" : "keep") : Math.ceil(alarmAt),
     ...(isFinal(written.status) ? {} : { due: written.dueAt }),

@@ -31,7 +31,8 @@ end
 local head = redis.call('GETRANGE', KEYS[1], 0, 15)
 if head == '' then return { 'missing' } end
 if tonumber(string.match(head, '^(%d+) ')) ~= move.had then return { 'changed' } end
-local now = now_ms()
+-- Of Redis's clock only where leave is counted, or an upstream's health is.
+local now = (move.leave or move.health) and now_ms()
 local first_scope = 28
 if move.leave then
   local refused = move.batch and batch_refuses(KEYS[20])
@@ -59,13 +60,17 @@ if move.leave then
   leave_given(lane, move.leave, move.rateWindowMs, id .. ' ' .. move.had, now)
   breaker_lets_pass(lane.breaker, id, now, move.probeMs or 0)
 end
-for _, places in ipairs({ lane.lane_places, lane.account_places }) do
-  if move.place == 'take' then redis.call('ZADD', places, move.at, id) end
-  if move.place == 'free' then redis.call('ZREM', places, id) end
+if move.place ~= 'keep' then
+  for _, places in ipairs({ lane.lane_places, lane.account_places }) do
+    if move.place == 'take' then redis.call('ZADD', places, move.at, id) else redis.call('ZREM', places, id) end
+  end
 end
-local taken = redis.call('ZCARD', lane.lane_places)
-local account_taken = redis.call('ZCARD', lane.account_places)
 local pulse = move.pulse and move.pulse.kind
+local taken, account_taken
+if pulse or move.restLane then
+  taken = redis.call('ZCARD', lane.lane_places)
+  account_taken = redis.call('ZCARD', lane.account_places)
+end
 if pulse == 'accepted' then
   raise_cap(lane.cap, taken)
   raise_cap(lane.account_cap, account_taken)
@@ -86,7 +91,7 @@ if KEYS[2] ~= KEYS[3] then
   redis.call('ZADD', KEYS[3], 0, id)
 end
 local waits = move.status == 'queued' and not move.turn
-if KEYS[13] ~= KEYS[14] or not waits then redis.call('ZREM', KEYS[13], id) end
+if move.waited and (KEYS[13] ~= KEYS[14] or not waits) then redis.call('ZREM', KEYS[13], id) end
 if waits then redis.call('ZADD', KEYS[14], 0, id) end
 if move.postings then post_money(move.postings, first_scope, KEYS[26], KEYS[27], move) end
 local paused
