@@ -98,10 +98,18 @@ export function openQueues(connection: Redis, keys: Keys, fleet: Fleet, onError:
 
     async restore(video) {
       const queue = queueFor(video);
-      const state = await queue?.getJobState(reminderId(video));
-      if (state !== "unknown" && state !== "completed" && state !== "failed") return false;
+      if (!queue) return false;
+      const id = reminderId(video);
+      // Not BullMQ's own question for a job's state: it walks through the whole queue.
+      const [exists, ...finished] = await Promise.all([
+        connection.exists(queue.toKey(id)),
+        connection.zscore(queue.toKey("completed"), id),
+        connection.zscore(queue.toKey("failed"), id),
+      ]);
+      const isFinished = finished.some((score) => score !== null);
+      if (exists === 1 && !isFinished) return false;
       // A finished job of this id would swallow the new one.
-      if (state !== "unknown") await queue?.remove(reminderId(video));
+      if (isFinished) await queue.remove(id);
       await remind(video, 0);
       return true;
     },
@@ -112,10 +120,8 @@ export function openQueues(connection: Redis, keys: Keys, fleet: Fleet, onError:
   };
 }
 
-/** A handful of finished reminders is kept for people to see; a surprise is tried again a few times, then the sweep takes over. */
+/** A surprise is tried again a few times, then the sweep takes over. What is kept of finished ones, the worker says. */
 const jobOptions = {
-  removeOnComplete: { count: 500 },
-  removeOnFail: { count: 1_000 },
   attempts: 5,
   backoff: { type: "exponential", delay: 500 },
 };
@@ -134,10 +140,10 @@ function jobOf(video: Video, delayMs: number): { name: string; data: Reminder; o
   };
 }
 
-/** What a person reads in Bull Board: the id and the prompt's beginning. */
-function reminderName({ id, request }: Video): string {
-  const prompt = request.prompt.replaceAll(/\s+/g, " ").trim();
-  return `${id} ${prompt.length > 48 ? `${prompt.slice(0, 47)}…` : prompt}`;
+/** What a person reads in Bull Board beside the id: the prompt's beginning. */
+function reminderName({ request }: Video): string {
+  const prompt = request.prompt.slice(0, 200).replaceAll(/\s+/g, " ").trim();
+  return prompt.length > 48 ? `${prompt.slice(0, 47)}…` : prompt;
 }
 
 /** The coarse clock's zero and tick: BullMQ's priorities end at 2,097,152, so this one lasts until 2033. */

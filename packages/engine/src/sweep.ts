@@ -43,10 +43,9 @@ export async function sweep(parts: SweepParts): Promise<void> {
   let held = 0;
   for (;;) {
     const ids = await parts.ledger.overdue(parts.clock.now() - timings.graceMs, pageLength);
-    for (const id of ids) {
-      if (await restore(id, parts)) reminded.push(id);
-      else held += 1;
-    }
+    const restored = await restoreAll(ids, parts);
+    reminded.push(...restored);
+    held += ids.length - restored.length;
     if (ids.length < pageLength) break;
   }
   if (reminded.length > 0) facts.emit("swept", { reminded, held });
@@ -56,22 +55,43 @@ export async function sweep(parts: SweepParts): Promise<void> {
   await abandonUploads(parts);
 }
 
-/** True where the next step had been lost. Each id is put off, so that one pass meets it once. */
-async function restore(id: VideoId, parts: SweepParts): Promise<boolean> {
-  const { ledger, queues, facts, clock, fleet } = parts;
-  const video = await readOrSetAside(id, ledger, facts, clock);
-  if (!video) return false;
+/** Those whose next step had been lost. Each is put off, so that one pass meets it once. */
+async function restoreAll(ids: readonly VideoId[], parts: SweepParts): Promise<VideoId[]> {
+  const read = await Promise.all(ids.map((id) => readOrSetAside(id, parts)));
+  const videos = read.filter((video) => video !== undefined);
+  const [served, unserved] = [true, false].map((is) => videos.filter((video) => serves(parts.fleet, video) === is));
+  const restored = await Promise.all(
+    (served ?? []).map(async (video) => ((await restore(video, parts)) ? video.id : [])),
+  );
+  // One after the other: where the last one went says where there is room for the next.
+  const moved: VideoId[] = [];
+  for (const video of unserved ?? []) if (await serveOrRestore(video, parts)) moved.push(video.id);
+  return [...restored.flat(), ...moved];
+}
+
+/**
+ * One that waits in a lane with a long queue waits for hours, and is asked for less often: what is lost is still found
+ * within a minute.
+ */
+const waitsFactor = 2.5;
+
+/** True where its next step had been lost. */
+async function restore(video: Video, { ledger, queues, clock, fleet }: SweepParts): Promise<boolean> {
   if (isFinal(video.status)) {
-    await ledger.putOff(id, null);
+    await ledger.putOff(video.id, null);
     return false;
   }
-  if (!serves(fleet, video)) {
-    if (video.status === "queued" && (await serveElsewhere(video, parts))) return true;
-    facts.emit("laneUnserved", { lane: video.lane, video: id });
-  }
   const restored = await queues.restore(video);
-  await ledger.hold(video, clock.now() + fleet.timings.graceMs);
+  const factor = video.status === "queued" && !restored ? waitsFactor : 1;
+  await ledger.hold(video, clock.now() + factor * fleet.timings.graceMs);
   return restored;
+}
+
+async function serveOrRestore(video: Video, parts: SweepParts): Promise<boolean> {
+  if (isFinal(video.status)) return restore(video, parts);
+  if (video.status === "queued" && (await serveElsewhere(video, parts))) return true;
+  parts.facts.emit("laneUnserved", { lane: video.lane, video: video.id });
+  return restore(video, parts);
 }
 
 /** Its lane is gone from the configuration, as good as an upstream that is not reached. */
@@ -89,7 +109,7 @@ async function serveElsewhere(video: Video, { ledger, queues, facts, fleet }: Sw
 /** Tells of renders that are overdue and of files at risk, once each. */
 async function raiseAlarms({ ledger, facts, clock }: SweepParts): Promise<void> {
   for (const id of await ledger.alarming(clock.now(), pageLength)) {
-    const video = await readOrSetAside(id, ledger, facts, clock);
+    const video = await readOrSetAside(id, { ledger, facts, clock });
     const told = video && alarmOf(video, clock.now());
     if (!told) await ledger.silence(id);
     else if (await ledger.raise(video, told.alarm)) facts.emit("alarm", { video, ...told });
@@ -116,7 +136,10 @@ async function abandonUploads({ redis, keys, storage, clock }: SweepParts): Prom
   await storage.abandonUploads(clock.now() - uploadLifeMs);
 }
 
-async function readOrSetAside(id: VideoId, ledger: Ledger, facts: Facts, clock: Clock): Promise<Video | undefined> {
+async function readOrSetAside(
+  id: VideoId,
+  { ledger, facts, clock }: Pick<SweepParts, "ledger" | "facts" | "clock">,
+): Promise<Video | undefined> {
   try {
     const video = await ledger.read(id);
     if (!video) await ledger.putOff(id, null);

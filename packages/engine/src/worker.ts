@@ -188,6 +188,7 @@ function startStage(
     stalledInterval: lockMs / 2,
     maxStalledCount,
     ...(stage === "submit" ? { drainDelay: lookAgainSeconds } : {}),
+    // A handful is kept for people to see.
     removeOnComplete: { count: 500 },
     removeOnFail: { count: 1_000 },
   });
