@@ -209,7 +209,8 @@ const core = {
   /** When the next step is due, final ones excepted: what the sweep goes by. */
   dueAt: atSchema,
   attempts: z.array(attemptSchema),
-  setbacks: setbacksSchema,
+  /** A record that has none does not name them. */
+  setbacks: setbacksSchema.default(noSetbacks),
 };
 
 const videoSchemas = {

@@ -22,7 +22,7 @@ import type { Keys } from "./keys.ts";
 import { type Breaker, type LaneState, readBreakers, readLaneStates } from "./lane-state.ts";
 import type { LaneLimits } from "./lane.ts";
 import { generationLength, type Learned, readLearned } from "./learned.ts";
-import { parseRecord, readable } from "./record.ts";
+import { parseRecord, readable, recordText } from "./record.ts";
 import { defineScripts } from "./scripts.ts";
 
 /** A request without one for so long: the official SDKs wait ten minutes for an answer before they ask again. */
@@ -168,7 +168,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           keepMs,
           ...drafts.flatMap(({ video, memory }) => [
             video.id,
-            JSON.stringify(video),
+            recordText(video),
             video.dueAt,
             video.project,
             memory?.fingerprint ?? "",
@@ -287,7 +287,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
               ]
             : []),
         ],
-        [JSON.stringify(move), JSON.stringify(written)],
+        [JSON.stringify(move), recordText(written)],
       );
       return advanceOf(reply, written);
     },

@@ -1,6 +1,12 @@
 import { recordSchemaVersion, type Video, type VideoId, videoSchema } from "@reelq/contract";
 import { CorruptRecordError } from "./corrupt-record.ts";
 
+/** What is kept of a video. Most have had no setback, and a hundred thousand of them lie in Redis's memory. */
+export function recordText(video: Video): string {
+  const hadNone = Object.values(video.setbacks).every((times) => times === 0);
+  return JSON.stringify(hadNone ? { ...video, setbacks: undefined } : video);
+}
+
 /** The Redis door: a record is parsed here and trusted from here on. */
 export function parseRecord(id: VideoId, text: string): Video {
   const match = /^(\d+) (\S+) /.exec(text);

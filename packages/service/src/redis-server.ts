@@ -175,6 +175,9 @@ const settings = (dir: string, port: number): string[] =>
     "aof-load-truncated": "yes",
     save: "",
     "maxmemory-policy": "noeviction",
+    // A reminder's data is a little longer than the 64 bytes up to which Redis packs a small hash: 400 bytes a video less.
+    // By the name that Redis 6 and Valkey know, too.
+    "hash-max-ziplist-value": "256",
     daemonize: "no",
   }).flatMap(([name, value]) => [`--${name}`, String(value)]);
 

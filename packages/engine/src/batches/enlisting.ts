@@ -15,6 +15,7 @@ import type { Line } from "./line.ts";
 import { type KnownLine, renderKeyOf } from "./manifest.ts";
 import { parkedUntil, poolOf, turnOf } from "./pool.ts";
 import type { BatchRecord } from "./record.ts";
+import { recordText } from "../record.ts";
 import { findRendered, type Rendered } from "./reuse.ts";
 
 /** What the script answers where another render is known by now for one of the keys. */
@@ -126,7 +127,7 @@ export function openEnlisting(engine: Engine) {
           "new",
           clip(video.id, "new"),
           video.id,
-          JSON.stringify(video),
+          recordText(video),
           turnOf(place),
           pool,
           place.renderKey,
