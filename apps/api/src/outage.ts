@@ -14,7 +14,7 @@ export function refuseDuringOutage(pulse: Pulse): RequestHandler {
     waiting.clear();
   });
   return async (request, response, next) => {
-    if (!(await pulse.beatsWithin(mayReturnMs))) throw outage();
+    if (!pulse.isBeating() && !(await pulse.beatsWithin(mayReturnMs))) throw outage();
     waiting.set(response, request);
     response.on("close", () => waiting.delete(response));
     next();

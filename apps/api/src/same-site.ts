@@ -11,10 +11,11 @@ import type { Request, RequestHandler } from "express";
  */
 export function refuseOtherSites(keyring: Pick<Keyring, "everyone">, trusted: readonly string[]): RequestHandler {
   return async (request, _response, next) => {
-    if (!isThisMachine(request.hostname) && (await keyring.everyone()))
+    const { hostname } = request;
+    if (!isThisMachine(hostname) && (await keyring.everyone()))
       throw problem(
         "forbidden",
-        `This API answers to this machine's own names only, not to ${JSON.stringify(request.hostname)}; set REELQ_API_KEYS to serve others.`,
+        `This API answers to this machine's own names only, not to ${JSON.stringify(hostname)}; set REELQ_API_KEYS to serve others.`,
         "Host",
       );
     const isTrusted = trusted.includes(request.headers.origin ?? "");

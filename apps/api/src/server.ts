@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer, IncomingMessage, type Server, ServerResponse } from "node:http";
+import { type AddressInfo, Socket } from "node:net";
 import {
   type Batches,
   type Engine,
@@ -16,7 +16,7 @@ import {
   type Pulse,
 } from "@reelq/engine";
 import cors from "cors";
-import express, { type Express, type RequestHandler } from "express";
+import express, { type Express, type RequestHandler, Router } from "express";
 import helmet from "helmet";
 import { limitBodies } from "./body-room.ts";
 import { type BatchListening, openBatchListening } from "./batch-listening.ts";
@@ -133,7 +133,7 @@ interface AppParts {
 }
 
 function openApp(options: ApiOptions, { listening, batchListening, pulse, bodyMs }: AppParts): Express {
-  const { engine, producer, person, batches, keyring, cookieSecret, rateLimit, corsOrigins, health, onError } = options;
+  const { engine, batches, keyring, cookieSecret, corsOrigins, health, onError } = options;
   const sessions = openSessions(cookieSecret, keyring);
   const doors = openDoors(keyring, sessions);
   const app = express();
@@ -143,40 +143,55 @@ function openApp(options: ApiOptions, { listening, batchListening, pulse, bodyMs
   app.set("query parser", "simple");
   app.use(nameRequest);
   app.use(refuseSlowBodies(bodyMs));
-  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: nothingRuns } }));
+  app.use(guardReplies());
   if (corsOrigins.length > 0) app.use(cors({ origin: [...corsOrigins], exposedHeaders, maxAge: 600 }));
+  const guards = [refuseDuringOutage(pulse), refuseOtherSites(keyring, corsOrigins), sessions.reads];
+  // By far the most go there: they need not look for themselves among the pages first.
+  app.use("/v1", Router().use(guards, doors.anyKey, callsRouter(options, { listening, batchListening })));
   app.use(healthRouter(health));
   app.use(docsRouter());
   app.use(manifestSchemaRouter());
-  app.use(refuseDuringOutage(pulse));
-  app.use(refuseOtherSites(keyring, corsOrigins));
-  app.use(sessions.reads);
+  app.use(guards);
   app.use(loginRouter(keyring, sessions));
   app.use("/board", doors.admin, boardRouter(engine));
   app.use("/metrics", doors.admin, metricsRouter(engine));
-  app.use("/v1", doors.anyKey, limitRate(openRateLimit(engine), rateLimit));
-  app.use(["/v1/videos", "/v1/batches"], limitBodies());
-  app.use(
-    "/v1/videos",
-    videosRouter({ producer, person, explain: openExplainer(engine), storage: engine.storage, listening }),
-  );
-  app.use("/v1/files", filesRouter(openUploads(engine)));
-  app.use("/v1/events", eventsRouter(listening));
-  app.use(
-    "/v1/webhook_endpoints",
-    webhookEndpointsRouter(openWebhooks(engine, judgeAddresses(options.allowAddresses ?? [], "url"))),
-  );
-  if (batches && batchListening) {
-    const { storage, clock } = engine;
-    app.use("/v1/batches", batchesRouter({ batches, storage, clock, listening: batchListening }));
-    app.use("/batches", doors.admin, batchPageRouter(batches));
-  }
+  if (batches) app.use("/batches", doors.admin, batchPageRouter(batches));
   app.get("/", (_request, response) => {
     response.redirect(302, "/board");
   });
   app.use(unknownRoute);
   app.use(replyWithProblem(onError));
   return app;
+}
+
+/** What is below `/v1`, for whoever was let in. */
+function callsRouter(options: ApiOptions, { listening, batchListening }: Omit<AppParts, "pulse" | "bodyMs">): Router {
+  const { engine, producer, person, batches, rateLimit, allowAddresses = [] } = options;
+  const { storage, clock } = engine;
+  const calls = Router();
+  calls.use(limitRate(openRateLimit(engine), rateLimit));
+  calls.use(["/videos", "/batches"], limitBodies());
+  calls.use("/videos", videosRouter({ producer, person, explain: openExplainer(engine), storage, listening }));
+  calls.use("/files", filesRouter(openUploads(engine)));
+  calls.use("/events", eventsRouter(listening));
+  const webhooks = openWebhooks(engine, judgeAddresses(allowAddresses, "url"));
+  calls.use("/webhook_endpoints", webhookEndpointsRouter(webhooks));
+  if (batches && batchListening)
+    calls.use("/batches", batchesRouter({ batches, storage, clock, listening: batchListening }));
+  return calls;
+}
+
+/** Helmet says the same of every reply, so it is asked once what that is. */
+function guardReplies(): RequestHandler {
+  const example = new ServerResponse(new IncomingMessage(new Socket()));
+  helmet({ contentSecurityPolicy: { useDefaults: false, directives: nothingRuns } })(example.req, example, (error) => {
+    if (error) throw error as Error;
+  });
+  const headers = new Map(Object.entries(example.getHeaders() as Record<string, string>));
+  return (_request, response, next) => {
+    response.setHeaders(headers);
+    next();
+  };
 }
 
 /** A reply is data; a page says for itself what may run in it. */

@@ -1,14 +1,17 @@
 import { problem } from "@reelq/contract";
-import type { RequestHandler } from "express";
+import type { Request, RequestHandler } from "express";
 import { sendProblem } from "./problem-reply.ts";
 
 /** So much at least must come of a body in each window. A file of 200 MB may take its time; a trickle may not. */
 const leastBytes = 16 * 1024;
 
+const mayHaveBody = ({ headers }: Request): boolean =>
+  headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined;
+
 /** Cuts off who sends a body so slowly that it only holds a connection. */
 export function refuseSlowBodies(windowMs: number): RequestHandler {
   return (request, response, next) => {
-    if (request.complete) return next();
+    if (request.complete || !mayHaveBody(request)) return next();
     const { socket } = request;
     let before = socket.bytesRead;
     const timer = setInterval(() => {

@@ -30,14 +30,29 @@ export const newBatchId = (nowMs: number): BatchId => `batch_${newUuid(nowMs)}`;
 
 /** A UUIDv7 for the id of anything else. */
 export function newUuid(nowMs: number): string {
-  const random = crypto.getRandomValues(new Uint8Array(10));
+  const random = nextRandom();
   last = nextTick(nowMs, random);
   const time = last.ms.toString(16).padStart(12, "0");
   const counter = last.sequence.toString(16).padStart(3, "0");
-  const variant = ((random[2] ?? 0) & 0x3f) | 0x80;
-  const tail = [variant, ...random.subarray(3)].map((byte) => byte.toString(16).padStart(2, "0"));
-  const hex = `${time}7${counter}${tail.join("")}`;
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+  const variant = hexOf(((random[2] ?? 0) & 0x3f) | 0x80);
+  let node = "";
+  for (let at = 4; at < 10; at += 1) node += hexOf(random[at] ?? 0);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${counter}-${variant}${hexOf(random[3] ?? 0)}-${node}`;
+}
+
+const hexes = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const hexOf = (byte: number): string => hexes[byte] ?? "";
+
+/** Fetched for hundreds of ids at once: a call for each costs more than the rest of it. */
+const pool = new Uint8Array(4_000);
+let used = pool.length;
+
+function nextRandom(): Uint8Array {
+  if (used === pool.length) {
+    crypto.getRandomValues(pool);
+    used = 0;
+  }
+  return pool.subarray(used, (used += 10));
 }
 
 function nextTick(nowMs: number, random: Uint8Array) {

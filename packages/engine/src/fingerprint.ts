@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash as hashOf } from "node:crypto";
 import type { VideoRequest } from "@reelq/contract";
 
 /** What a producer asked for, field by field, as it was asked: an image by where it is, not by what was found there. */
@@ -31,4 +31,4 @@ const fieldsOf = (fingerprint: string): Map<string, string> =>
     }),
   );
 
-const hash = (text: string): string => createHash("sha256").update(text).digest("base64url").slice(0, 16);
+const hash = (text: string): string => hashOf("sha256", text, "base64url").slice(0, 16);

@@ -89,6 +89,7 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
   const uploads = openUploads(engine);
   const judge = (ask: Ask): Judged => judgeAsk(ask, fleet.catalogue, outside.judgeWebhookUrl);
   const router = openRouter(fleet, (lanes) => ledger.laneStates(lanes));
+  const door = openDoor((drafts) => acceptAll(drafts));
 
   /** The whole request, its image read and kept. */
   async function complete({ request, reference }: Judged, caller: Caller): Promise<VideoRequest> {
@@ -158,41 +159,54 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
 
   async function accept(judged: Judged, caller: Caller, again: Repeatable): Promise<Accepted> {
     const memory = memoryOf(judged, caller, again);
-    const known = memory?.way.kind === "key" ? await ledger.recall(caller.key, memory.way.key) : undefined;
+    const known = memory?.way.kind === "key" && isLong(judged) && (await ledger.recall(caller.key, memory.way.key));
     if (known && memory) return { video: await replay(known, memory), replayed: true };
-    const request = await complete(judged, caller);
+    const request = judged.reference ? await complete(judged, caller) : judged.request;
     return withLanes([judged], async ([lane]) => {
-      const draft: Draft = { video: draftOf(request, judged, lane, caller), memory };
-      const acceptance = await ledger.accept([draft], fleet.idempotencyKeepMs);
-      if (acceptance.kind === "conflict") {
-        const [conflict] = acceptance.conflicts;
-        if (!conflict || !memory) throw new Error("The ledger told of a conflict, and not which.");
-        return { video: await replay(conflict, memory), replayed: true };
-      }
-      const [accepted] = await follow([draft], acceptance.ids);
-      if (!accepted) throw new Error("The ledger accepted nothing.");
+      const accepted = await door.enter({ video: draftOf(request, judged, lane, caller), memory });
       if (!memory || memory.way.kind === "key") return accepted;
       return { ...accepted, told: () => ledger.told(memory, accepted.video) };
     });
   }
 
-  /** Announces and reminds of what is new, and reads what is not. */
-  async function follow(drafts: readonly Draft[], ids: readonly VideoId[]): Promise<Accepted[]> {
+  /** Whether there is something to do, or to refuse, before the ledger is asked: not where the video is known. */
+  const isLong = ({ reference, request }: Judged): boolean =>
+    reference !== undefined || fleet.lanesOf(request.model).length === 0;
+
+  /** Writes drafts in one step; of each, what became of it. */
+  async function acceptAll(drafts: readonly Draft[]): Promise<readonly Promise<Accepted>[]> {
+    const acceptance = await ledger.accept(drafts, fleet.idempotencyKeepMs);
+    if (acceptance.kind === "accepted") {
+      // Nobody needs to wait for it: it is the next thing that is said to Redis.
+      void announce(drafts, acceptance.ids);
+      return outcomesOf(drafts, acceptance.ids);
+    }
+    const [conflict] = acceptance.conflicts;
+    const [{ memory } = {}, ...others] = drafts;
+    // Nothing was written because of some of them: the others go on without those.
+    if (others.length > 0) return drafts.map(async (draft) => (await acceptAll([draft]))[0]!);
+    if (!conflict || !memory) throw new Error("The ledger told of a conflict, and not which.");
+    return [replay(conflict, memory).then((video) => ({ video, replayed: true }))];
+  }
+
+  /** Says what is new, and reminds of it. */
+  async function announce(drafts: readonly Draft[], ids: readonly VideoId[]): Promise<void> {
     const fresh = drafts.flatMap(({ video }, index) => (ids[index] === video.id ? [video] : []));
     for (const video of fresh) engine.facts.emit("moved", { video, from: null });
     // Accepted is durable from here on: should the reminders be lost, the sweep makes others.
     await engine.queues
       .remindAll(fresh)
       .catch((error: Error) => engine.facts.emit("hiccup", { where: "remind", error }));
-    return Promise.all(
-      drafts.map(async ({ video, memory }, index) => {
-        const id = ids[index];
-        if (id === video.id) return { video, replayed: false };
-        if (id === undefined || !memory) throw new Error(`The ledger did not say what became of ${video.id}.`);
-        return { video: await replay({ id, fingerprint: memory.fingerprint }, memory), replayed: true };
-      }),
-    );
   }
+
+  /** Reads what is not new. */
+  const outcomesOf = (drafts: readonly Draft[], ids: readonly VideoId[]): Promise<Accepted>[] =>
+    drafts.map(async ({ video, memory }, index) => {
+      const id = ids[index];
+      if (id === video.id) return { video, replayed: false };
+      if (id === undefined || !memory) throw new Error(`The ledger did not say what became of ${video.id}.`);
+      return { video: await replay({ id, fingerprint: memory.fingerprint }, memory), replayed: true };
+    });
 
   async function replay(
     { id, fingerprint }: { id: VideoId; fingerprint: string },
@@ -279,14 +293,17 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
           throw problem("invalid_value", `Item ${first} has the same idempotency key.`, "idempotencyKey");
         keys.set(memory.way.key, index);
       });
-      const requests = await each(judged, (one) => complete(one, caller));
+      const requests = await each(judged, (one) => (one.reference ? complete(one, caller) : one.request));
       return withLanes(judged, async (lanes) => {
         const drafts = await each(judged, (one, index) => ({
           video: draftOf(requests[index] ?? one.request, one, lanes[index], caller),
           memory: memories[index],
         }));
         const acceptance = await ledger.accept(drafts, fleet.idempotencyKeepMs);
-        if (acceptance.kind === "accepted") return follow(drafts, acceptance.ids);
+        if (acceptance.kind === "accepted") {
+          await announce(drafts, acceptance.ids);
+          return Promise.all(outcomesOf(drafts, acceptance.ids));
+        }
         for (const { index, id, fingerprint } of acceptance.conflicts) {
           const { problems } = conflictOf(id, fingerprint, memories[index]?.fingerprint ?? "");
           refused.set(index, problems);
@@ -325,3 +342,49 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
     remove: async (id, caller) => removeVideo(await read(id, caller), engine),
   };
 }
+
+/** Where single drafts go in. */
+interface Door {
+  enter(draft: Draft): Promise<Accepted>;
+}
+
+/** Others wait for whoever goes in, so there is an end to a group. */
+const mostTogether = 100;
+
+/**
+ * Lets in together all that come in the same turn of the event loop: one step in Redis, and one in BullMQ, for all.
+ * @param acceptAll one step
+ */
+function openDoor(acceptAll: (drafts: readonly Draft[]) => Promise<readonly Promise<Accepted>[]>): Door {
+  let waiting: { readonly draft: Draft; readonly settled: PromiseWithResolvers<Accepted> }[] = [];
+  const memories = new Set<string>();
+
+  function letIn(): void {
+    const group = waiting;
+    waiting = [];
+    memories.clear();
+    acceptAll(group.map(({ draft }) => draft)).then(
+      (accepted) => group.forEach(({ settled }, index) => settled.resolve(accepted[index]!)),
+      (error: unknown) => group.forEach(({ settled }) => settled.reject(error)),
+    );
+  }
+
+  return {
+    enter(draft) {
+      const { memory } = draft;
+      const name = memory && nameOf(memory);
+      const isRepeat = memory?.way.kind === "itself" && memory.way.isRepeat;
+      // One step looks for all of them before it writes any: what is to find another one must come after it.
+      if (waiting.length > 0 && (isRepeat || (name !== undefined && memories.has(name)))) letIn();
+      const settled = Promise.withResolvers<Accepted>();
+      waiting.push({ draft, settled });
+      if (name !== undefined) memories.add(name);
+      if (isRepeat || waiting.length === mostTogether) letIn();
+      else if (waiting.length === 1) setImmediate(() => waiting.length > 0 && letIn());
+      return settled.promise;
+    },
+  };
+}
+
+const nameOf = ({ apiKey, way, fingerprint }: RequestMemory): string =>
+  way.kind === "key" ? `${apiKey} key ${way.key}` : `${apiKey} itself ${fingerprint}`;

@@ -4,6 +4,7 @@ import {
   publicStatus,
   type Status,
   statuses,
+  type VideoBody,
   videoBody,
   type VideoListBody,
 } from "@reelq/contract";
@@ -167,7 +168,15 @@ function reply(response: Response, { video, replayed, told }: Accepted): void {
   if (replayed) response.setHeader("Idempotent-Replayed", "true");
   // Should this fail, a repeat is answered with this video all the same.
   if (told) response.on("finish", () => void told().catch(() => undefined));
-  response.json(videoBody(video));
+  sendCreated(response, videoBody(video));
+}
+
+/** As `response.json` would, but for the hash that tells one answer from another: what was just made is asked for once. */
+function sendCreated(response: Response, body: VideoBody): void {
+  const text = JSON.stringify(body);
+  response.setHeader("Content-Type", "application/json; charset=utf-8");
+  response.setHeader("Content-Length", Buffer.byteLength(text));
+  response.end(text);
 }
 
 function readListQuery(request: Request): Parameters<Producer["list"]>[0] {

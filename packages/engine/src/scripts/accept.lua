@@ -11,7 +11,7 @@
 --         | {'conflict', then of each that is in the way: its number, the fingerprint and the id that its key is known by}
 --         | {'exists', number}: an id was used before; nothing was written in either case
 local count = (#ARGV - 4) / 6
-local known, conflicts = {}, {}
+local known, conflicts, new_records = {}, {}, {}
 for number = 1, count do
   local key, arg = 4 + (number - 1) * 4, 4 + (number - 1) * 6
   local memory = ARGV[arg + 6]
@@ -27,11 +27,21 @@ for number = 1, count do
   elseif memory == 'again' then
     known[number] = repeat_of(KEYS[key + 4], KEYS[key + 1], ARGV[arg + 1])
   end
-  if not known[number] and redis.call('EXISTS', KEYS[key + 1]) == 1 then return { 'exists', number } end
+  if not known[number] then new_records[#new_records + 1] = KEYS[key + 1] end
+end
+-- Thousands may come at once, and all others wait for this script: what is alike is asked and written together.
+local function in_parts(list, call)
+  for from = 1, #list, 2000 do call(unpack(list, from, math.min(from + 1999, #list))) end
+end
+local existing = 0
+in_parts(new_records, function(...) existing = existing + redis.call('EXISTS', ...) end)
+if existing > 0 then
+  for number = 1, count do
+    if not known[number] and redis.call('EXISTS', KEYS[4 + (number - 1) * 4 + 1]) == 1 then return { 'exists', number } end
+  end
 end
 if #conflicts > 0 then return { 'conflict', unpack(conflicts, 1, math.min(#conflicts, 3000)) } end
--- Thousands may come at once, and all others wait for this script: what is alike is written together.
-local records, indexes = {}, {}
+local records, indexes, projects = {}, {}, {}
 local function index(key, score, id)
   local list = indexes[key]
   if not list then
@@ -40,9 +50,6 @@ local function index(key, score, id)
   end
   list[#list + 1] = score
   list[#list + 1] = id
-end
-local function in_parts(list, write)
-  for from = 1, #list, 2000 do write(unpack(list, from, math.min(from + 1999, #list))) end
 end
 local reply = { 'done' }
 for number = 1, count do
@@ -55,7 +62,10 @@ for number = 1, count do
     index(KEYS[key + 2], 0, id)
     index(KEYS[2], ARGV[arg + 3], id)
     index(KEYS[key + 3], 0, id)
-    redis.call('SADD', KEYS[4], project)
+    if not projects[project] then
+      projects[project] = true
+      redis.call('SADD', KEYS[4], project)
+    end
     if memory == 'key' then redis.call('SET', KEYS[key + 4], ARGV[arg + 5] .. ' ' .. id, 'PX', ARGV[4])
     elseif memory ~= '' then remember(KEYS[key + 4], id, ARGV[1], ARGV[3]) end
     redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], '*',
