@@ -1,7 +1,15 @@
-import { pipeline, Readable } from "node:stream";
+import { finished, pipeline, Readable } from "node:stream";
 import type { StoredFile, Video, VideoIn } from "@reelq/contract";
 import type { Clock } from "./clock.ts";
-import { contentTypes, containerOf, differencesFrom, magicBytes, MediaGate, UnusableBytesError } from "./media.ts";
+import {
+  contentTypes,
+  containerOf,
+  differencesFrom,
+  magicBytes,
+  type Media,
+  MediaGate,
+  UnusableBytesError,
+} from "./media.ts";
 import type { Storage } from "./storage/storage.ts";
 
 /** The pictures that were stored beside a video; of each that was not, a sentence that says why. */
@@ -22,28 +30,39 @@ export async function store(
   gather: () => Promise<Gathered>,
   context: { readonly storage: Storage; readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<{ readonly file: StoredFile; readonly missing: readonly string[] }> {
-  const { head, rest } = await peek(body);
-  const container = containerOf(head);
-  if (!container) throw new UnusableBytesError("not_video", `The bytes are no video: they begin with ${shown(head)}.`);
-  const gate = new MediaGate(container);
-  // The callback is needed for the errors to travel; the put reports them.
-  const checked = pipeline(rest, gate, () => undefined);
-  const contentType = contentTypes[container];
-  const key = fileKey(video, container);
-  const { bytes, sha256 } = await context.storage.put(key, checked, { contentType, signal: context.signal });
+  const whole = await putWhole(video, body, context);
   const { variants, missing } = await gather();
   const file: StoredFile = {
-    key,
-    sidecarKey: `${key}.json`,
-    bytes,
-    sha256,
-    contentType,
-    media: gate.media,
-    differences: differencesFrom(video.request, gate.media),
+    ...whole,
+    sidecarKey: `${whole.key}.json`,
+    differences: differencesFrom(video.request, whole.media),
     ...(variants ? { variants } : {}),
   };
   await putSidecar(video, file, context);
   return { file, missing };
+}
+
+async function putWhole(
+  video: VideoIn<"downloading">,
+  body: Readable,
+  { storage, signal }: { readonly storage: Storage; readonly signal: AbortSignal },
+): Promise<Omit<StoredFile, "sidecarKey" | "differences" | "variants" | "media"> & { readonly media: Media }> {
+  try {
+    const { head, rest } = await peek(body);
+    const container = containerOf(head);
+    if (!container)
+      throw new UnusableBytesError("not_video", `The bytes are no video: they begin with ${shown(head)}.`);
+    const gate = new MediaGate(container);
+    // The callback is needed for the errors to travel; the put reports them.
+    const checked = pipeline(rest, gate, () => undefined);
+    const contentType = contentTypes[container];
+    const key = fileKey(video, container);
+    const { bytes, sha256 } = await storage.put(key, checked, { contentType, signal });
+    return { key, bytes, sha256, contentType, media: gate.media };
+  } finally {
+    // At once: else what feeds it, once it is cut, would be fetched anew for nobody.
+    body.destroy();
+  }
 }
 
 /** What an earlier try put and could not record, under whichever key it would have; a put is all or nothing. */
@@ -64,18 +83,32 @@ export function fileKey({ id, createdAt }: Pick<Video, "id" | "createdAt">, exte
 export async function peek(body: Readable): Promise<{ head: Buffer; rest: Readable }> {
   const chunks: Buffer[] = [];
   let length = 0;
-  const iterator = body[Symbol.asyncIterator]();
-  while (length < magicBytes) {
-    const { value, done } = (await iterator.next()) as IteratorResult<Buffer>;
-    if (done) break;
-    chunks.push(value);
-    length += value.length;
+  while (length < magicBytes && !body.readableEnded) {
+    const chunk = body.read() as Buffer | null;
+    if (chunk === null) {
+      await moreOf(body);
+      continue;
+    }
+    chunks.push(chunk);
+    length += chunk.length;
   }
-  async function* whole() {
-    yield* chunks;
-    yield* { [Symbol.asyncIterator]: () => iterator };
+  const head = Buffer.concat(chunks);
+  if (body.readableEnded) return { head, rest: Readable.from([head], { objectMode: false }) };
+  body.unshift(head);
+  return { head, rest: body };
+}
+
+/** Resolves when there is more to read, or the end. */
+async function moreOf(body: Readable): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  body.once("readable", resolve);
+  const forget = finished(body, { writable: false }, (error) => (error ? reject(error) : resolve()));
+  try {
+    await promise;
+  } finally {
+    body.off("readable", resolve);
+    forget();
   }
-  return { head: Buffer.concat(chunks), rest: Readable.from(whole(), { objectMode: false }) };
 }
 
 export const shown = (head: Buffer): string =>

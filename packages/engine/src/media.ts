@@ -39,6 +39,12 @@ export function containerOf(head: Uint8Array): Container | undefined {
 const maxIndexBytes = 64 * 1024 * 1024;
 
 /**
+ * A chunk of a socket has at most 64 KiB. Were that the mark, each one would stop whoever feeds the gate; what waits
+ * because nobody reads is one chunk on each side.
+ */
+const marks = { writableHighWaterMark: 64 * 1024 + 1, readableHighWaterMark: 1 };
+
+/**
  * Passes a video's bytes through and fails at their end, before whatever is downstream can commit them, if
  * they are not whole: top-level boxes must fill an MP4 exactly, and its index must hold a video track.
  * Memory: only the index is kept.
@@ -56,7 +62,7 @@ export class MediaGate extends Transform {
   #media: Media | undefined;
 
   constructor(container: Container) {
-    super();
+    super(marks);
     this.#container = container;
   }
 

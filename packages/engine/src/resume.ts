@@ -1,7 +1,7 @@
-import { Readable } from "node:stream";
+import { finished, Readable } from "node:stream";
 import type { VideoIn } from "@reelq/contract";
 import type { Content, Upstream } from "@reelq/upstream";
-import { openPace, PaceError } from "./pace.ts";
+import { openPace, type PaceError } from "./pace.ts";
 import type { StageContext } from "./stages/context.ts";
 
 export type Bytes = Extract<Content, { kind: "bytes" }>;
@@ -20,31 +20,58 @@ export function resuming(
   { signal, fleet }: Pick<StageContext, "signal" | "fleet">,
 ): Readable {
   const canResume = fleet.capability(upstream.name, "range") !== false;
+  const count = openPace(() => performance.now());
+  let part = first;
+  let from = 0;
+  let resumes = 0;
+  const whole = new Readable({
+    // Where nobody reads, one chunk waits here.
+    highWaterMark: 1,
+    read: () => void part.body.resume(),
+    destroy: (error, done) => {
+      part.body.destroy();
+      done(error);
+    },
+  });
 
-  async function* whole(): AsyncGenerator<Buffer> {
-    let part = first;
-    const count = openPace(() => performance.now());
-    let from = 0;
-    for (let resumes = 0; ; resumes += 1) {
-      try {
-        for await (const chunk of part.body as AsyncIterable<Buffer>) {
-          from += chunk.length;
-          count(chunk.length);
-          yield chunk;
-        }
-        return;
-      } catch (error) {
-        const mayGoOn =
-          canResume && from > 0 && resumes < mostResumes && !signal.aborted && !(error instanceof PaceError);
-        const next = mayGoOn ? await goOn(from) : undefined;
-        if (!next) throw error;
-        part = next;
-      }
+  // Chunks are handed on as they come: an iterator for each of many streams would take longer than their bytes.
+  const pass = (chunk: Buffer) => {
+    from += chunk.length;
+    try {
+      count(chunk.length);
+    } catch (error) {
+      whole.destroy(error as PaceError);
+      return;
+    }
+    if (!whole.push(chunk)) part.body.pause();
+  };
+
+  const follow = () => {
+    part.body.on("data", pass);
+    finished(part.body, { writable: false }, over);
+  };
+
+  const over = (error?: Error | null) => {
+    if (error) void mend(error);
+    else whole.push(null);
+  };
+
+  async function mend(error: Error): Promise<void> {
+    const mayGoOn = canResume && from > 0 && resumes < mostResumes && !signal.aborted && !whole.destroyed;
+    try {
+      const next = mayGoOn ? await goOn() : undefined;
+      if (!next) throw error;
+      resumes += 1;
+      part = next;
+      if (whole.destroyed) next.body.destroy();
+      else follow();
+    } catch (reason) {
+      whole.destroy(reason as Error);
     }
   }
 
   /** The rest of the same file; undefined where the server begins anew or has nothing. */
-  async function goOn(from: number): Promise<Bytes | undefined> {
+  async function goOn(): Promise<Bytes | undefined> {
     const { id, contentUrl } = video.task;
     const content = await upstream.content(id, { from, contentUrl, etag: first.etag, signal });
     if (content.kind !== "bytes") return undefined;
@@ -55,5 +82,6 @@ export function resuming(
     return undefined;
   }
 
-  return Readable.from(whole(), { objectMode: false });
+  follow();
+  return whole;
 }

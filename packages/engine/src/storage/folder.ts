@@ -3,6 +3,8 @@ import type { BigIntStats } from "node:fs";
 import { mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
+import { ownMemory } from "./block-memory.ts";
+import type { Block } from "./blocks.ts";
 import { contentTypeOf } from "./content-type.ts";
 import { requireKey } from "./key.ts";
 import { writeReadDelete } from "./probe.ts";
@@ -19,6 +21,9 @@ export function openFolder({ path }: { readonly path: string }): Storage {
 /** How often a put makes its folders anew when removals of neighbours prune them from under it. */
 const PUBLISH_TRIES = 50;
 
+/** Each write is a way to another thread and back, so it is worth some memory to make few of them. */
+const writeBytes = 256 * 1024;
+
 class Folder implements Storage {
   readonly place: string;
   readonly #root: string;
@@ -32,11 +37,11 @@ class Folder implements Storage {
   }
 
   async put(key: string, body: Readable, { signal }: PutOptions) {
-    return takeIn(body, signal, async (chunks) => {
+    return takeIn(body, { memory: ownMemory(writeBytes), blocks: 2 }, signal, async (blocks) => {
       const target = this.#pathOf(key);
       const unfinished = join(this.#incoming, randomUUID());
       try {
-        await this.#write(unfinished, chunks);
+        await this.#write(unfinished, blocks);
         await this.#explained(this.#publish(unfinished, target));
       } catch (error) {
         // The failure that led here matters more; `abandonUploads` finds what is left.
@@ -102,12 +107,12 @@ class Folder implements Storage {
     return join(this.#root, ...key.split("/"));
   }
 
-  /** Whatever the chunks fail with is thrown as it is. */
-  async #write(path: string, chunks: AsyncIterable<Buffer>): Promise<void> {
+  /** Whatever the body fails with is thrown as it is. */
+  async #write(path: string, blocks: AsyncIterable<Block>): Promise<void> {
     await this.#explained(mkdir(this.#incoming, { recursive: true }));
     const file = await this.#explained(open(path, "wx"));
     try {
-      for await (const chunk of chunks) await this.#explained(file.appendFile(chunk));
+      for await (const { bytes } of blocks) await this.#explained(file.appendFile(bytes));
       await this.#explained(file.sync());
     } finally {
       await file.close();

@@ -9,6 +9,7 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
+import { sharedMemory } from "./block-memory.ts";
 import { requireKey } from "./key.ts";
 import { writeReadDelete } from "./probe.ts";
 import { requireInside } from "./range.ts";
@@ -16,7 +17,7 @@ import { explainErrors } from "./s3-error.ts";
 import type { ByteRange, PutOptions, Storage, StoredObject } from "./storage.ts";
 import { StorageError } from "./storage-error.ts";
 import { takeIn } from "./take-in.ts";
-import { upload } from "./upload.ts";
+import { partBytes, upload } from "./upload.ts";
 
 export interface S3Settings {
   readonly bucket: string;
@@ -36,6 +37,9 @@ export interface S3Settings {
 
 const SECOND = 1000;
 
+/** Of all uploads together: more would be memory without speed. */
+const partsAtOnce = 12;
+
 /** Keeps objects in a bucket of Amazon S3 or of any server that speaks its protocol. */
 export function openS3(settings: S3Settings): Storage {
   return new S3Room(settings);
@@ -46,6 +50,7 @@ class S3Room implements Storage {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #client: S3Client;
+  readonly #memory = sharedMemory(partBytes, partsAtOnce);
 
   constructor(settings: S3Settings) {
     this.place = `s3://${[settings.bucket, settings.prefix].filter(Boolean).join("/")}`;
@@ -56,9 +61,9 @@ class S3Room implements Storage {
   }
 
   async put(key: string, body: Readable, { contentType, signal }: PutOptions) {
-    return takeIn(body, signal, async (chunks) => {
+    return takeIn(body, { memory: this.#memory, blocks: 1 }, signal, async (parts) => {
       const target = { ...this.#address(key), ContentType: contentType };
-      await upload(this.#client, target, chunks, signal);
+      await upload(this.#client, target, parts, signal);
     });
   }
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { type Readable, Transform } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import type { Readable } from "node:stream";
+import { type Block, type Cut, inBlocks } from "./blocks.ts";
+import { dropped } from "./litter.ts";
 
 interface TakenIn {
   readonly bytes: number;
@@ -9,35 +10,35 @@ interface TakenIn {
 }
 
 /**
- * Hands the body's chunks to the writer, and counts and hashes them on the way. However it ends, the body is
+ * Hands the body's blocks to the writer, and counts and hashes them on the way. However it ends, the body is
  * spent or destroyed, so that whoever feeds it lets go.
  * @throws what the body failed with, the signal's reason, or what the writer threw
  */
 export async function takeIn(
   body: Readable,
+  cut: Cut,
   signal: AbortSignal | undefined,
-  write: (chunks: AsyncIterable<Buffer>) => Promise<void>,
+  write: (blocks: AsyncIterable<Block>) => Promise<void>,
 ): Promise<TakenIn> {
   const hash = createHash("sha256");
   let bytes = 0;
-  const measure = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      bytes += chunk.length;
-      done(null, chunk);
-    },
-  });
+  async function* measured(): AsyncGenerator<Block> {
+    for await (const block of inBlocks(body, cut, signal)) {
+      hash.update(block.bytes);
+      bytes += block.bytes.length;
+      dropped(block.bytes.length);
+      yield block;
+    }
+  }
   try {
     signal?.throwIfAborted();
-    // Not awaited: a body may be slow to close after an abort. What goes wrong here reaches whoever reads `measure`.
-    pipeline(body, measure, signal ? { signal } : {}).catch(() => undefined);
-    await write(measure);
+    await write(measured());
     return { bytes, sha256: hash.digest("hex") };
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
   } finally {
-    measure.destroy();
-    body.destroy();
+    // Nobody listens any more to what it may still fail with.
+    body.on("error", () => undefined).destroy();
   }
 }

@@ -7,9 +7,10 @@ import {
   type S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import type { Block } from "./blocks.ts";
 
-/** S3's smallest part. One is what each upload holds in memory; S3's 10,000 parts of it are 48 GiB. */
-const PART_BYTES = 5 * 1024 * 1024;
+/** S3's smallest part. Its 10,000 parts of it are 48 GiB. */
+export const partBytes = 5 * 1024 * 1024;
 
 /** How long taking back a failed upload may hold up the news of the failure. */
 const ABANDON_TIMEOUT_MS = 10_000;
@@ -27,21 +28,21 @@ interface Multipart {
 }
 
 /**
- * Writes chunks of unknown total length: in one request where they fit into a part, else as a multipart upload,
+ * Writes blocks of unknown number: in one request where they fit into a part, else as a multipart upload,
  * which is taken back if anything goes wrong. Not the SDK's own `Upload`: that one cannot end a request which is
  * under way, and reports an abort before it has cleaned up.
  */
 export async function upload(
   client: S3Client,
   target: Target,
-  chunks: AsyncIterable<Buffer>,
+  blocks: AsyncIterable<Block>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const options = signal ? { abortSignal: signal } : {};
   const parts: CompletedPart[] = [];
   let multipart: Multipart | undefined;
   try {
-    for await (const { bytes, isLast } of inParts(chunks)) {
+    for await (const { bytes, isLast } of blocks) {
       if (isLast && !multipart) {
         await client.send(new PutObjectCommand({ ...target, Body: bytes }), options);
         return;
@@ -57,24 +58,6 @@ export async function upload(
     if (multipart) await abandon(client, multipart);
     throw error;
   }
-}
-
-/** Full parts and a last one, which may be empty. A part's bytes are valid until the next one is asked for. */
-async function* inParts(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ bytes: Buffer; isLast: boolean }> {
-  const part = Buffer.allocUnsafeSlow(PART_BYTES);
-  let filled = 0;
-  for await (const chunk of chunks) {
-    for (let taken = 0; taken < chunk.length;) {
-      if (filled === PART_BYTES) {
-        yield { bytes: part, isLast: false };
-        filled = 0;
-      }
-      const copied = chunk.copy(part, filled, taken);
-      filled += copied;
-      taken += copied;
-    }
-  }
-  yield { bytes: part.subarray(0, filled), isLast: true };
 }
 
 /** Without the signal: an upload whose id never arrived could not be taken back. */
