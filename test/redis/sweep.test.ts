@@ -136,6 +136,19 @@ test("a reminder that is still there is left alone, and asked after again later"
   expect(await queue.count()).toBe(1);
 });
 
+test("what waits in a lane is asked after less often, and found within a minute once its reminder is lost", async () => {
+  const bench = await sleepingBench({ config: { timings: { graceSeconds: 15, sweepSeconds: 10 } } });
+  const { engine } = bench;
+  const [video] = await createMany(bench, 1);
+  await bench.sweepAfter(20_000);
+  await engine.queues.queueFor(video!)?.obliterate({ force: true });
+
+  await bench.sweepAfter(40_000);
+  expect(await reminderOf(bench, video!)).toBe("unknown");
+  await bench.sweepAfter(10_000);
+  expect(await reminderOf(bench, video!)).toBe("waiting");
+});
+
 test("more overdue videos than one page are all found in one sweep", async () => {
   const bench = await sleepingBench();
   const videos = await createMany(bench, 450);

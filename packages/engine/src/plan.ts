@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Lane, VideoRequest } from "@reelq/contract";
 import { type Clock, type Dice, SECOND } from "./clock.ts";
 import type { Fleet } from "./fleet.ts";
@@ -25,11 +26,17 @@ export interface Plan {
   expected(render: Render): Promise<Rest>;
   /** How long 19 of 20 renders of a lane and length take at the most, in ms; 0 until enough of them have taught it. */
   lastingMs(lane: Lane, request: Pick<VideoRequest, "seconds">): Promise<number>;
+  /** Settles once it is written, together with what others teach at about the same time. */
   learn(lane: Lane, request: Pick<VideoRequest, "seconds">, finished: Finished): Promise<void>;
+  /** Waits for what is not written yet. */
+  settle(): Promise<void>;
 }
 
 /** While a video waits for a place, the seconds in which nobody knows that one is free weigh more. */
 const impatience = 0.25;
+
+/** Lessons that come within this time of each other are written together, in ms. */
+const gatherMs = 50;
 
 /** So many renders say how long others will take. */
 const known = 10;
@@ -45,6 +52,23 @@ export function openPlan(
 ): Plan {
   const sketches = recently<Learned>(clock, ({ count }) => (count < wellKnown ? SECOND : 10 * SECOND));
   const contention = recently<boolean>(clock, () => 2 * SECOND);
+
+  let lessons = new Map<string, { lane: Lane; seconds: number; sums: Record<string, number> }>();
+  let gathering: Promise<void> | undefined;
+  const underWay = new Set<Promise<void>>();
+  const gather = (): Promise<void> => {
+    const writing = delay(gatherMs)
+      .then(write)
+      .finally(() => underWay.delete(writing));
+    underWay.add(writing);
+    return writing;
+  };
+  const write = async (): Promise<void> => {
+    const all = [...lessons.values()];
+    lessons = new Map();
+    gathering = undefined;
+    await Promise.all(all.map(({ lane, seconds, sums }) => ledger.learn(lane, seconds, sums)));
+  };
 
   const factsOf = async ({ lane, request, ageMs, reading }: Render) => ({
     ageMs,
@@ -72,6 +96,13 @@ export function openPlan(
       const facts = await factsOf({ lane, request, ageMs: 0, reading: undefined });
       return facts.learned.count < known ? 0 : expectedRestMs(facts).ninetyFive;
     },
-    learn: (lane, { seconds }, finished) => ledger.learn(lane, seconds, lessonOf(finished, dice)),
+    learn(lane, { seconds }, finished) {
+      const key = `${lane.upstream}/${lane.model}/${seconds}`;
+      const sums = lessons.get(key)?.sums ?? {};
+      for (const [name, sum] of Object.entries(lessonOf(finished, dice))) sums[name] = (sums[name] ?? 0) + sum;
+      lessons.set(key, { lane, seconds, sums });
+      return (gathering ??= gather());
+    },
+    settle: async () => void (await Promise.allSettled(underWay)),
   };
 }

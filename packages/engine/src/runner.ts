@@ -117,7 +117,7 @@ async function apply(video: Video, verdict: Verdict, parts: RunnerParts): Promis
     return insist(() => apply(intended, outcome, parts), intended, outcome, parts);
   }
   announce(video, written.video, verdict.note, parts);
-  if (verdict.lesson) await teach(video, verdict.lesson, parts);
+  if (verdict.lesson) void teach(video, verdict.lesson, parts);
   if (needsReminder(written.video)) await parts.queues.remind(written.video, verdict.delayMs);
   return done;
 }

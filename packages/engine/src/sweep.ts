@@ -70,10 +70,10 @@ async function restoreAll(ids: readonly VideoId[], parts: SweepParts): Promise<V
 }
 
 /**
- * One that waits in a lane with a long queue waits for hours, and is asked for less often: what is lost is still found
- * within a minute.
+ * One that waits in a lane with a long queue waits for hours, and is asked for less often. With a grace of 15 s, which
+ * is waited for once more, and a sweep every 10 s, what is lost is still found within a minute.
  */
-const waitsFactor = 2.5;
+const waitsFactor = 2;
 
 /** True where its next step had been lost. */
 async function restore(video: Video, { ledger, queues, clock, fleet }: SweepParts): Promise<boolean> {

@@ -124,6 +124,7 @@ export async function startWorker(engine: Engine, options: WorkerOptions): Promi
       await keeper?.close();
       const closing = Promise.all(workers.map(({ worker }) => worker.close()));
       const ended = await within(deadlineMs, closing);
+      await within(SECOND, context.plan.settle());
       if (!ended) {
         // Downloads end here; their reminders are found by the next worker. A POST cannot be called back: the
         // connections are cut beneath it, because a second close, even a forced one, only waits for the first.
@@ -188,8 +189,8 @@ function startStage(
     stalledInterval: lockMs / 2,
     maxStalledCount,
     ...(stage === "submit" ? { drainDelay: lookAgainSeconds } : {}),
-    // A handful is kept for people to see.
-    removeOnComplete: { count: 500 },
+    // A handful is kept for people to see; of looks, each is followed by the next, and the record counts them.
+    removeOnComplete: { count: stage === "poll" ? 0 : 500 },
     removeOnFail: { count: 1_000 },
   });
   worker.on("error", onError);

@@ -175,6 +175,8 @@ const settings = (dir: string, port: number): string[] =>
     "aof-load-truncated": "yes",
     save: "",
     "maxmemory-policy": "noeviction",
+    // A record is written half a dozen times in its life: below this the file is not worth writing anew.
+    "auto-aof-rewrite-min-size": "256mb",
     // A reminder's data is a little longer than the 64 bytes up to which Redis packs a small hash: 400 bytes a video less.
     // By the name that Redis 6 and Valkey know, too.
     "hash-max-ziplist-value": "256",
