@@ -7,15 +7,19 @@ import { keysFor } from "@reelq/engine";
 import { Redis } from "ioredis";
 import { startApp, temporaryFolder } from "../support/processes.ts";
 import { startRedis } from "../support/redis.ts";
-import type { Bench } from "./bench.ts";
+import type { Bench, Figures } from "./frame/bench.ts";
 
 const listeners = 2_000;
 const restSeconds = 32;
 const streamLength = 100_000;
 const prefix = "{bench-events}";
 
-/** What listeners cost one API process, and what one costs that resumes from the far end of a long stream. */
-export const events: Bench = async (print) => {
+export const events: Bench = {
+  question: "What do listeners cost one API process, and one that resumes from the far end of a long stream?",
+  run: listenAndResume,
+};
+
+async function listenAndResume(): Promise<Figures> {
   const server = await startRedis();
   const redis = new Redis(server.url);
   const folder = await temporaryFolder();
@@ -53,14 +57,9 @@ export const events: Bench = async (print) => {
     await Promise.all(heartbeats);
     const kilobytesEach = ((await memoryOf(api.pid)) - before) / listeners / 1_024;
     const connections = (await connectionsTo(redis)) - connectionsBefore;
-    print(
-      `${listeners} listeners: ${kilobytesEach.toFixed(1)} KB each, ${(cpuShare * 100).toFixed(2)} % of a core at rest, ${connections} more connections to Redis, a heartbeat to each`,
-    );
-
     const spreadMs = await timed(() => Promise.all([tell(), ...idle.map((stream) => stream.hears("video.overdue"))]));
     const burst = idle.map((stream) => stream.hears("video.overdue", 100));
     const burstMs = await timed(() => Promise.all([tell(100), ...burst]));
-    print(`one event reaches all in ${spreadMs} ms, a hundred in ${burstMs} ms`);
     for (const stream of idle) stream.close();
 
     const other = await create(url);
@@ -71,13 +70,26 @@ export const events: Bench = async (print) => {
     const alone = await whileAsking(url, () => resume(url, video, from));
     const crowd = await whileAsking(url, () => Promise.all(Array.from({ length: 50 }, () => resume(url, video, from))));
     const calm = await whileAsking(url, () => delay(1_000));
-    print(
-      `resuming ${streamLength} events back takes ${alone.ms} ms; other calls meanwhile at most ${alone.slowestMs} ms (${calm.slowestMs} ms at rest)`,
-    );
-    print(
-      `50 at once take ${crowd.ms} ms; other calls meanwhile: median ${crowd.medianMs} ms, at most ${crowd.slowestMs} ms`,
-    );
-    return { listeners, kilobytesEach, cpuShare, connections, spreadMs, burstMs, alone, crowd, calm };
+    const figure = (what: string, unit: string, reelq: number) => ({ what, unit, reelq });
+    return {
+      lines: [
+        figure("memory, a listener", "KB", kilobytesEach),
+        figure("CPU of the API at rest", "% of a core", cpuShare * 100),
+        figure("more connections to Redis", "", connections),
+        figure("one event reaches all in", "ms", spreadMs),
+        figure("a hundred events reach all in", "ms", burstMs),
+        figure("one resumes in", "ms", alone.ms),
+        figure("another call meanwhile, at most", "ms", alone.slowestMs),
+        figure("50 resume in", "ms", crowd.ms),
+        figure("another call meanwhile, median", "ms", crowd.medianMs),
+        figure("another call meanwhile, at most", "ms", crowd.slowestMs),
+        figure("another call at rest, at most", "ms", calm.slowestMs),
+      ],
+      notes: [
+        `${listeners} listeners on one API process for ${restSeconds} s, each with its heartbeat; resuming ${streamLength} events back.`,
+      ],
+      raw: { listeners, kilobytesEach, cpuShare, connections, spreadMs, burstMs, alone, crowd, calm },
+    };
   } finally {
     for (const stream of sockets) stream.close();
     await api.kill("SIGTERM");
@@ -85,7 +97,7 @@ export const events: Bench = async (print) => {
     await server.stop();
     await folder.remove();
   }
-};
+}
 
 interface Stream {
   /** Resolves once it has heard these words so often, from the call on. */

@@ -1,6 +1,6 @@
 import { openFleetBench } from "../support/fleet-bench.ts";
 import { startRedis } from "../support/redis.ts";
-import type { Bench } from "./bench.ts";
+import type { Bench } from "./frame/bench.ts";
 
 interface Case {
   readonly name: string;
@@ -17,16 +17,26 @@ const cases: readonly Case[] = [
   { name: "limit learned", timeScale: 0.2, places: 10, videos: 70, isUnknown: true },
 ];
 
-/** How busy a lane with a full backlog keeps an account that lets so many tasks run at once, by the upstream's own record. */
-export const lanes: Bench = async (print) => {
-  const figures = [];
-  for (const one of cases) figures.push(await measure(one));
-  for (const { name, median, places, busy, peak, refused, posts } of figures)
-    print(
-      `${name}: ${places} places, renders of about ${median} s: busy ${(busy * 100).toFixed(1)} % of the time, at most ${peak} at once, ${refused} of ${posts} POSTs refused`,
-    );
-  print(`goal, at least 97 %: ${figures.every(({ busy }) => busy >= 0.97) ? "met" : "missed"}`);
-  return figures;
+export const lanes: Bench = {
+  question:
+    "How busy does a lane with a full backlog keep an account that lets so many tasks run at once, by the upstream's own record?",
+  async run() {
+    const figures = [];
+    for (const one of cases) figures.push(await measure(one));
+    return {
+      lines: figures.map(({ name, busy }) => ({
+        what: `places in use, ${name}`,
+        unit: "%",
+        reelq: busy * 100,
+        goal: { of: "figure", atLeast: 97 },
+      })),
+      notes: figures.map(
+        ({ name, places, median, peak, refused, posts }) =>
+          `${name}: ${places} places, renders of about ${median} s, at most ${peak} at once, ${refused} of ${posts} POSTs refused; two workers in this process.`,
+      ),
+      raw: figures,
+    };
+  },
 };
 
 async function measure({ name, timeScale, places, videos, isUnknown = false }: Case) {

@@ -1,4 +1,4 @@
-import type { Bench } from "./bench.ts";
+import type { Bench, Figures as Findings, Line, Print } from "./frame/bench.ts";
 import {
   aSet,
   durations,
@@ -6,7 +6,6 @@ import {
   figuresOf,
   fixedSchedules,
   goals,
-  meets,
   optimum,
   progresses,
   type Render,
@@ -32,12 +31,15 @@ interface Row {
   readonly whole: Figures;
 }
 
-/** How many looks a finished render costs, and how late it is found: reelq's schedule against fixed ones on the same renders. */
-export const polling: Bench = (print) => {
-  print(
-    `${size} renders a set, seed ${seed}. Figures after the first ${warmUp}; in brackets: of all, from nothing learned.`,
-  );
+export const polling: Bench = {
+  question:
+    "How many looks does a finished render cost, and how late is it found, by reelq's schedule and by fixed ones, on the same renders?",
+  run: (print) => Promise.resolve(simulate(print)),
+};
+
+function simulate(print: Print): Findings {
   print("reelq learns as it goes. said: the upstream says when it completed; unsaid: the end lies between two looks.");
+  print("In brackets: of all renders, from nothing learned.");
   print(header);
   const sets = (Object.keys(durations) as Set[]).map((set) => {
     const rows = fixedRows(set).concat(learningRows(set));
@@ -46,13 +48,45 @@ export const polling: Bench = (print) => {
     print("");
     return rows;
   });
-  const judged = Object.keys(goals).map(
-    (goal) => `${goal} ${sets.every((rows) => reaches(rows, goal)) ? "met" : "missed"}`,
-  );
-  print("goals, of fixed 10 s: with progress a third of the looks at 0.6 of the mean lateness; without 0.55 at 1.3.");
-  print(`goals: ${judged.join("; ")}`);
-  return { seed, size, warmUp, goals, rows: sets.flat() };
-};
+  return {
+    lines: sets.flatMap(linesOf),
+    notes: [
+      `${size} simulated renders a set, seed ${seed}; figures after the first ${warmUp}. Beside it: a look every ten seconds, and a delay that doubles from one second to a minute.`,
+      "Goals, of every ten seconds: with progress a third of the looks at 0.6 of the mean lateness; without 0.55 at 1.3.",
+    ],
+    raw: { seed, size, warmUp, goals, rows: sets.flat() },
+  };
+}
+
+/** Where no upstream says when it completed: what costs most looks. */
+function linesOf(rows: readonly Row[]): Line[] {
+  return rows
+    .filter(({ schedule }) => schedule.startsWith("reelq") && schedule.endsWith("unsaid"))
+    .flatMap((mine) =>
+      rows
+        .filter(({ schedule }) => Object.hasOwn(fixedSchedules, schedule))
+        .flatMap(({ schedule, figures }, at) => {
+          const goal = at === 0 && mine.goal ? goals[mine.goal] : undefined;
+          const [about, name] = [`${mine.set}, ${mine.schedule.split(", ")[1]}`, schedule];
+          return [
+            {
+              what: `looks a video (${about})`,
+              unit: "",
+              reelq: mine.figures.looksPerVideo,
+              beside: { name, figure: figures.looksPerVideo },
+              ...(goal ? { goal: { of: "ratio" as const, atMost: goal.looks } } : {}),
+            },
+            {
+              what: `mean lateness (${about})`,
+              unit: "s",
+              reelq: mine.figures.meanLatenessMs / 1_000,
+              beside: { name, figure: figures.meanLatenessMs / 1_000 },
+              ...(goal ? { goal: { of: "ratio" as const, atMost: goal.lateness } } : {}),
+            },
+          ];
+        }),
+    );
+}
 
 const row = (set: Set, schedule: string, watched: readonly Watched[], goal?: keyof typeof goals): Row => ({
   set,
@@ -82,9 +116,6 @@ function learningRows(set: Set): readonly Row[] {
     ...(set === "log-normal" ? oddProgresses.map((progress) => learning(progress, false)) : []),
   ];
 }
-
-const reaches = (rows: readonly Row[], name: string): boolean =>
-  rows.every(({ goal, figures }) => goal !== name || meets(figures, rows[0]!.figures, goals[goal]));
 
 const columns = [11, 32, 6, 16, 7, 16, 7] as const;
 const table = (...cells: readonly string[]): string =>
