@@ -145,6 +145,20 @@ describe("accept", () => {
     expect(other.kind).toBe("accepted");
   });
 
+  test("what is sent again, as after a connection that broke before the answer, is accepted once", async () => {
+    const { ledger } = emptyLedger();
+    const [moved, lain, fresh] = [aVideo("queued"), aVideo("queued"), aVideo("queued")];
+    await ledger.accept([{ video: moved }, { video: lain }]);
+    const advance = await ledger.advance(moved, { ...moved, dueAt: moved.dueAt + 1 });
+    expect(advance.kind).toBe("moved");
+
+    const again = await ledger.accept([moved, lain, fresh].map((video) => ({ video })));
+
+    expect(again).toEqual({ kind: "accepted", ids: [moved.id, lain.id, fresh.id] });
+    expect((await ledger.read(moved.id))?.version).toBe(2);
+    expect(await ledger.events({ after: "0", limit: 9 })).toHaveLength(3);
+  });
+
   test("an id that exists is never written over", async () => {
     const { ledger } = emptyLedger();
     const video = aVideo("queued");

@@ -26,10 +26,10 @@ async function quiet(connection: Redis): Promise<void> {
 }
 
 /** A connection of which every chunk is heard. */
-async function tapped(server = redis) {
+async function tapped() {
   const chunks: string[] = [];
   const heard = new EventEmitter();
-  const tap = await tapRedis(server, (_, chunk) => {
+  const tap = await tapRedis(redis, (_, chunk) => {
     chunks.push(chunk.toString("latin1"));
     heard.emit("chunk");
     return true;
@@ -161,7 +161,8 @@ describe.skipIf(redisServerProgram === undefined)("a Redis that starts again", (
   test("is spoken to as before", async () => {
     const server = await startRedis();
     onTestFinished(() => server.stop());
-    const { connection, chunks } = await tapped(server);
+    // Not through a tap: while the server is away it takes connections that lead nowhere.
+    const connection = await open(server.url);
     await connection.set("before", "kept");
     const lost = once(connection, "close");
     await server.restart();
@@ -170,10 +171,8 @@ describe.skipIf(redisServerProgram === undefined)("a Redis that starts again", (
     // Said while it is away.
     expect(await connection.get("before")).toBe("kept");
     await quiet(connection);
-    const before = chunks.length;
     const writes = countWrites(connection);
     expect(await Promise.all(hundred.map(() => connection.incr("after")))).toEqual(hundred.map((at) => at + 1));
-    expect(chunks.length - before).toBeLessThan(10);
     expect(writes()).toBeLessThan(10);
   });
 });

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openFolder } from "../../packages/engine/src/storage/folder.ts";
 import { describeStorage } from "../support/storage-conformance.ts";
@@ -82,5 +82,14 @@ describe("a folder", () => {
     const reset = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
     const body = new Readable({ read: () => body.destroy(reset) });
     await expect(folder.put("a.mp4", body, mp4)).rejects.toBe(reset);
+  });
+
+  test("is told of a body that fails before it is read", async () => {
+    const folder = openFolder({ path: join(scratch, "early") });
+    const reset = new Error("gone");
+    const body = new PassThrough();
+    const put = folder.put("a.mp4", body, mp4);
+    body.destroy(reset);
+    await expect(put).rejects.toBe(reset);
   });
 });

@@ -10,6 +10,7 @@ import {
   type VideoIn,
 } from "@reelq/contract";
 import { settled } from "./attempt.ts";
+import { renderDeadlineMs } from "./backoff.ts";
 import type { Engine } from "./engine.ts";
 import type { AdvanceOptions } from "./advance.ts";
 import type { Caller } from "./caller.ts";
@@ -43,7 +44,7 @@ interface Decision {
 }
 
 export function openPerson(engine: Engine, producer: Pick<Producer, "read">): Person {
-  const { ledger, queues, facts, clock } = engine;
+  const { ledger, queues, facts, clock, fleet } = engine;
 
   /** Decides on what the record says now, and again if a stage was faster; undefined: it is as wished already. */
   async function move(
@@ -120,6 +121,7 @@ export function openPerson(engine: Engine, producer: Pick<Producer, "read">): Pe
             looks: { count: 0, missed: 0, notFound: 0 },
             dueAt: now,
           },
+          options: { alarmAt: now + renderDeadlineMs(fleet.catalogue[video.request.model]?.typicalRenderSeconds) },
           note: "a person named its task",
         };
       }

@@ -31,6 +31,9 @@ export function connect(
   return redis;
 }
 
+/** Texts are joined up to about so many characters: one text cannot be as long as all that may be sent in a turn. */
+const longestText = 1_000_000;
+
 /**
  * What is sent in one turn of the event loop goes out in one write. ioredis's own automatic pipelines do so too, but
  * send nothing more until the last one is answered whole: this process and Redis would take turns instead of working
@@ -51,7 +54,8 @@ function writeTogether(stream: Writable): void {
   stream.write = (chunk: string | Buffer): boolean => {
     const last = held.at(-1);
     if (last === undefined) setImmediate(flush);
-    if (typeof chunk === "string" && typeof last === "string") held[held.length - 1] = last + chunk;
+    if (typeof chunk === "string" && typeof last === "string" && last.length < longestText)
+      held[held.length - 1] = last + chunk;
     else held.push(chunk);
     return true;
   };

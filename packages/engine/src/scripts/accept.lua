@@ -9,7 +9,7 @@
 --      itself  '', none
 -- Returns {'done', then for each video the id under which it is known, which is another's where it was asked before}
 --         | {'conflict', then of each that is in the way: its number, the fingerprint and the id that its key is known by}
---         | {'exists', number}: an id was used before; nothing was written in either case
+--         | {'exists', number}: an id was used before, for something else; nothing was written in either case
 local count = (#ARGV - 4) / 6
 local known, conflicts, new_records = {}, {}, {}
 for number = 1, count do
@@ -33,11 +33,21 @@ end
 local function in_parts(list, call)
   for from = 1, #list, 2000 do call(unpack(list, from, math.min(from + 1999, #list))) end
 end
+-- A connection that broke before the answer came makes the client send this script again.
+local function is_same(stored, wanted)
+  for _, fact in ipairs({ '"project":"[^"]*"', '"createdAt":%d+' }) do
+    if string.match(stored, fact) ~= string.match(wanted, fact) then return false end
+  end
+  return true
+end
 local existing = 0
 in_parts(new_records, function(...) existing = existing + redis.call('EXISTS', ...) end)
 if existing > 0 then
   for number = 1, count do
-    if not known[number] and redis.call('EXISTS', KEYS[4 + (number - 1) * 4 + 1]) == 1 then return { 'exists', number } end
+    local stored = not known[number] and redis.call('GET', KEYS[4 + (number - 1) * 4 + 1])
+    local arg = 4 + (number - 1) * 6
+    if stored and not is_same(stored, ARGV[arg + 2]) then return { 'exists', number } end
+    if stored then known[number] = ARGV[arg + 1] end
   end
 end
 if #conflicts > 0 then return { 'conflict', unpack(conflicts, 1, math.min(#conflicts, 3000)) } end

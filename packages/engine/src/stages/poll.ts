@@ -1,7 +1,6 @@
 import { coreOf, type Looks, type Task, type VideoIn } from "@reelq/contract";
 import type { Look, WireTask } from "@reelq/upstream";
-import type { AdvanceOptions } from "../advance.ts";
-import { missedLookMs, notFoundForMs, notFoundTimes, renderDeadlineMs } from "../backoff.ts";
+import { missedLookMs, notFoundForMs, notFoundTimes } from "../backoff.ts";
 import { DAY, MINUTE, SECOND } from "../clock.ts";
 import { riskAt } from "../expiry.ts";
 import { healthOf } from "../health.ts";
@@ -25,22 +24,7 @@ export async function poll(video: VideoIn<"rendering">, context: StageContext): 
   if (look.kind === "wait")
     return { kind: "later", delayMs: look.waitMs, note: "the looks of this second are used up" };
   const verdict = await judge(video, look, context);
-  const health = healthShown(look, context);
-  return { ...verdict, options: { ...verdict.options, ...alarmBefore(video, verdict, context), health } };
-}
-
-/**
- * The alarm of an overdue render, set by the last look before its deadline: a render that ends in time, as nearly all do,
- * needs none. Each look knows when the next one is due, so it is set once.
- */
-function alarmBefore(
-  { task, lane, dueAt }: VideoIn<"rendering">,
-  { next }: Move,
-  { fleet }: StageContext,
-): AdvanceOptions {
-  if (next.status !== "rendering") return {};
-  const alarmAt = task.acceptedAt + renderDeadlineMs(fleet.catalogue[lane.model]?.typicalRenderSeconds);
-  return dueAt < alarmAt && alarmAt <= next.dueAt ? { alarmAt } : {};
+  return { ...verdict, options: { ...verdict.options, health: healthShown(look, context) } };
 }
 
 function healthShown(look: Look, { fleet }: StageContext) {

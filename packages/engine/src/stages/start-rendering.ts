@@ -1,4 +1,5 @@
 import type { Task, VideoCore } from "@reelq/contract";
+import { renderDeadlineMs } from "../backoff.ts";
 import type { Move } from "../verdict.ts";
 import type { StageContext } from "./context.ts";
 
@@ -15,10 +16,12 @@ export async function startRendering(
     acceptedAt: now,
     ...(wire.progress === undefined ? {} : { progress: wire.progress }),
   };
+  const { typicalRenderSeconds } = context.fleet.catalogue[core.lane.model] ?? {};
   const delayMs = await context.plan.nextLookMs({ ...core, ageMs: 0, reading: undefined });
   return {
     kind: "move",
     next: { ...core, status: "rendering", task, looks: { count: 0, missed: 0, notFound: 0 }, dueAt: now + delayMs },
     delayMs,
+    options: { alarmAt: now + renderDeadlineMs(typicalRenderSeconds) },
   };
 }

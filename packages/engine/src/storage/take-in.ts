@@ -30,6 +30,8 @@ export async function takeIn(
       yield block;
     }
   }
+  // It may fail before the first block is asked for, and after the last one: whoever reads it is told.
+  body.on("error", () => undefined);
   try {
     signal?.throwIfAborted();
     await write(measured());
@@ -38,7 +40,6 @@ export async function takeIn(
     signal?.throwIfAborted();
     throw error;
   } finally {
-    // Nobody listens any more to what it may still fail with.
-    body.on("error", () => undefined).destroy();
+    body.destroy();
   }
 }
