@@ -13,7 +13,7 @@ import { carryByReelq } from "./reelq.ts";
 import { inBucket, inFolder } from "./room.ts";
 
 const atOnce = 64;
-const rounds = 3;
+const rounds = 2;
 const MB = 1_000_000;
 const filmBytes = 200 * MB;
 /** To see whether memory grows with the files. */

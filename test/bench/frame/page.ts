@@ -49,7 +49,9 @@ async function sectionOf(name: string): Promise<string[]> {
 
 async function readKept(name: string): Promise<Kept | undefined> {
   try {
-    return JSON.parse(await readFile(new URL(`${name}.json`, keptFolder), "utf8")) as Kept;
+    const kept = JSON.parse(await readFile(new URL(`${name}.json`, keptFolder), "utf8")) as Partial<Kept>;
+    // What an older version kept is as good as nothing.
+    return Array.isArray(kept.lines) ? (kept as Kept) : undefined;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
