@@ -68,7 +68,8 @@ test("what comes after the writing began is written by the next one, and nothing
   expect(Object.keys(written[1]!.lesson)).not.toEqual(Object.keys(written[0]!.lesson));
 });
 
-test("whoever teaches hears once it is written, and hears why it was not", async () => {
+/** In the middle of writing its first lesson, until it is told to end. */
+async function aPlanThatWrites() {
   const { promise, resolve } = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
   const { plan } = aPlan(() => {
@@ -77,8 +78,13 @@ test("whoever teaches hears once it is written, and hears why it was not", async
   });
   const learned = plan.learn(someLane, { seconds: 10 }, short);
   await begun.promise;
+  return { plan, learned, end: resolve };
+}
+
+test("whoever teaches hears once it is written, and hears why it was not", async () => {
+  const { learned, end } = await aPlanThatWrites();
   expect(await hasSettled(learned)).toBe(false);
-  resolve();
+  end();
   await learned;
 
   const refusing = aPlan(() => Promise.reject(new Error("Redis is gone."))).plan;
@@ -96,17 +102,10 @@ test("settling waits for lessons that are still gathered", async () => {
 });
 
 test("settling waits for lessons that are being written", async () => {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const begun = Promise.withResolvers<void>();
-  const { plan } = aPlan(() => {
-    begun.resolve();
-    return promise;
-  });
-  const learned = plan.learn(someLane, { seconds: 10 }, short);
-  await begun.promise;
+  const { plan, learned, end } = await aPlanThatWrites();
   const settled = plan.settle();
   expect(await hasSettled(settled)).toBe(false);
-  resolve();
+  end();
   await Promise.all([settled, learned]);
 });
 

@@ -17,6 +17,7 @@ import {
 import { type Ask, type Judged, judgeAsk, type ReferenceGiven, type Repeatable } from "./ask.ts";
 import { videosOfBatch } from "./batches/videos.ts";
 import type { Caller } from "./caller.ts";
+import { openDoor } from "./door.ts";
 import type { Engine } from "./engine.ts";
 import type { Draft, ListOptions, RequestMemory, VideoPage } from "./ledger.ts";
 import { judgeFit, judgeReference, keepReference } from "./reference.ts";
@@ -342,49 +343,3 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
     remove: async (id, caller) => removeVideo(await read(id, caller), engine),
   };
 }
-
-/** Where single drafts go in. */
-interface Door {
-  enter(draft: Draft): Promise<Accepted>;
-}
-
-/** Others wait for whoever goes in, so there is an end to a group. */
-const mostTogether = 100;
-
-/**
- * Lets in together all that come in the same turn of the event loop: one step in Redis, and one in BullMQ, for all.
- * @param acceptAll one step
- */
-function openDoor(acceptAll: (drafts: readonly Draft[]) => Promise<readonly Promise<Accepted>[]>): Door {
-  let waiting: { readonly draft: Draft; readonly settled: PromiseWithResolvers<Accepted> }[] = [];
-  const memories = new Set<string>();
-
-  function letIn(): void {
-    const group = waiting;
-    waiting = [];
-    memories.clear();
-    acceptAll(group.map(({ draft }) => draft)).then(
-      (accepted) => group.forEach(({ settled }, index) => settled.resolve(accepted[index]!)),
-      (error: unknown) => group.forEach(({ settled }) => settled.reject(error)),
-    );
-  }
-
-  return {
-    enter(draft) {
-      const { memory } = draft;
-      const name = memory && nameOf(memory);
-      const isRepeat = memory?.way.kind === "itself" && memory.way.isRepeat;
-      // One step looks for all of them before it writes any: what is to find another one must come after it.
-      if (waiting.length > 0 && (isRepeat || (name !== undefined && memories.has(name)))) letIn();
-      const settled = Promise.withResolvers<Accepted>();
-      waiting.push({ draft, settled });
-      if (name !== undefined) memories.add(name);
-      if (isRepeat || waiting.length === mostTogether) letIn();
-      else if (waiting.length === 1) setImmediate(() => waiting.length > 0 && letIn());
-      return settled.promise;
-    },
-  };
-}
-
-const nameOf = ({ apiKey, way, fingerprint }: RequestMemory): string =>
-  way.kind === "key" ? `${apiKey} key ${way.key}` : `${apiKey} itself ${fingerprint}`;

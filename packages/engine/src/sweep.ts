@@ -59,13 +59,12 @@ export async function sweep(parts: SweepParts): Promise<void> {
 async function restoreAll(ids: readonly VideoId[], parts: SweepParts): Promise<VideoId[]> {
   const read = await Promise.all(ids.map((id) => readOrSetAside(id, parts)));
   const videos = read.filter((video) => video !== undefined);
-  const [served, unserved] = [true, false].map((is) => videos.filter((video) => serves(parts.fleet, video) === is));
-  const restored = await Promise.all(
-    (served ?? []).map(async (video) => ((await restore(video, parts)) ? video.id : [])),
-  );
+  const served = videos.filter((video) => serves(parts.fleet, video));
+  const unserved = videos.filter((video) => !served.includes(video));
+  const restored = await Promise.all(served.map(async (video) => ((await restore(video, parts)) ? video.id : [])));
   // One after the other: where the last one went says where there is room for the next.
   const moved: VideoId[] = [];
-  for (const video of unserved ?? []) if (await serveOrRestore(video, parts)) moved.push(video.id);
+  for (const video of unserved) if (await serveOrRestore(video, parts)) moved.push(video.id);
   return [...restored.flat(), ...moved];
 }
 
