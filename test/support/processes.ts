@@ -9,6 +9,7 @@ import type { Status, VideoId } from "@reelq/contract";
 import { keysFor } from "@reelq/engine";
 import { openReelq, type Videos } from "@reelq/sdk";
 import { Redis } from "ioredis";
+import { nodeOptions } from "../../apps/cli/src/child.ts";
 import { quickTimings, tinyModel, tinyModels } from "./engine.ts";
 import type { TestRedis } from "./redis.ts";
 
@@ -37,7 +38,7 @@ export interface App {
 const mainOf = (app: AppName): string => fileURLToPath(new URL(`../../apps/${app}/src/main.ts`, import.meta.url));
 
 export function startApp(app: AppName, { args = [], cwd, env = {} }: AppOptions = {}): App {
-  const child = spawn(process.execPath, [mainOf(app), ...args], {
+  const child = spawn(process.execPath, [...(app === "cli" ? [] : nodeOptions[app]), mainOf(app), ...args], {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     env: { ...cleanEnvironment(), ...env },
     ...(cwd === undefined ? {} : { cwd }),

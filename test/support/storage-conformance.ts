@@ -72,6 +72,45 @@ export function describeStorage(
       expect((await read(key))?.equals(whole)).toBe(true);
     });
 
+    test.each([0, 1000, PART, 2 * PART + 1])(
+      "a judge sees all of %i bytes before they are committed",
+      async (length) => {
+        const key = aKey();
+        const bytes = randomBytes(length);
+        const seen: Buffer[] = [];
+        let ends = 0;
+        const judge = {
+          see: (some: Buffer) => void seen.push(Buffer.from(some)),
+          end: () => void (ends += 1),
+        };
+        await put(key, Readable.from([bytes]), { ...video, judge });
+        expect(Buffer.concat(seen).equals(bytes)).toBe(true);
+        expect(ends).toBe(1);
+      },
+    );
+
+    test.each([1000, PART, 2 * PART + 1])(
+      "a judge who refuses %i bytes, at once or at their end, undoes the put",
+      async (length) => {
+        const key = aKey();
+        const refused = new Error("They are no film.");
+        const refuse = () => {
+          throw refused;
+        };
+        const judges = [
+          { see: refuse, end: () => undefined },
+          { see: () => undefined, end: refuse },
+        ];
+        for (const judge of judges) {
+          const body = Readable.from([randomBytes(length)]);
+          await expect(put(key, body, { ...video, judge })).rejects.toBe(refused);
+          expect(body.destroyed).toBe(true);
+          expect(await storage.head(key)).toBeUndefined();
+        }
+        expect(await unfinished()).toBe(0);
+      },
+    );
+
     test("a long body is streamed in both ways with flat memory", async () => {
       const key = aKey();
       const length = streamedMb * MB;

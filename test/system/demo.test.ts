@@ -1,11 +1,9 @@
 import { execFile } from "node:child_process";
 import { access, constants, readdir, readFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
-import { Readable } from "node:stream";
-import { finished } from "node:stream/promises";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
-import { MediaGate } from "../../packages/engine/src/media.ts";
+import { MediaJudge } from "../../packages/engine/src/media.ts";
 import { startApp, temporaryFolder } from "../support/processes.ts";
 import { redisServerProgram } from "../support/redis.ts";
 
@@ -48,9 +46,10 @@ async function expectFilm(file: string): Promise<void> {
   const [width, height] = request.size.split("x").map(Number);
   const bytes = await readFile(file);
   expect(bytes).toHaveLength(stored.bytes);
-  const gate = new MediaGate("mp4");
-  await finished(Readable.from([bytes]).pipe(gate).resume());
-  expect(gate.media).toMatchObject({ width, height, durationMs: request.seconds * 1000 });
+  const judge = new MediaJudge("mp4");
+  judge.see(bytes);
+  judge.end();
+  expect(judge.media).toMatchObject({ width, height, durationMs: request.seconds * 1000 });
   if (!(await hasProbe)) return;
   const { stdout } = await promisify(execFile)("ffprobe", [...probing, file]);
   const [stream] = (JSON.parse(stdout) as { streams: Record<string, unknown>[] }).streams;

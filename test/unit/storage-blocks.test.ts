@@ -1,12 +1,7 @@
 import { PassThrough, Readable } from "node:stream";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import {
-  type BlockMemory,
-  type Loan,
-  ownMemory,
-  sharedMemory,
-} from "../../packages/engine/src/storage/block-memory.ts";
+import { type BlockMemory, type Loan, sharedMemory } from "../../packages/engine/src/storage/block-memory.ts";
 import { type Block, inBlocks } from "../../packages/engine/src/storage/blocks.ts";
 
 /** All that is ready to run runs first. */
@@ -41,8 +36,8 @@ function counted(memory: BlockMemory): BlockMemory & { readonly away: () => numb
 }
 
 /** The blocks as they were when they came. */
-async function gathered(blocks: AsyncIterable<Block>): Promise<Block[]> {
-  const all: Block[] = [];
+async function gathered(blocks: AsyncIterable<Block>): Promise<Pick<Block, "bytes" | "isLast">[]> {
+  const all: Pick<Block, "bytes" | "isLast">[] = [];
   for await (const { bytes, isLast } of blocks) {
     await turn();
     all.push({ bytes: Buffer.from(bytes), isLast });
@@ -70,12 +65,9 @@ function takers(memory: BlockMemory, count: number) {
   return { order, loan: (taker: number) => loans.get(taker)! };
 }
 
-const memories = [
-  ["memory of its own", ownMemory],
-  ["shared memory", (blockBytes: number) => sharedMemory(blockBytes, 2)],
-] as const;
+const open = (blockBytes: number, places = 2) => sharedMemory(blockBytes, places, 2_000);
 
-describe.each(memories)("a body in %s", (_, open) => {
+describe("a body in blocks", () => {
   test.for([1, 2] as const)(
     "comes whole and in order, in full blocks, however it is cut (%d at once)",
     async (blocks) => {
@@ -193,7 +185,7 @@ describe.each(memories)("a body in %s", (_, open) => {
 
 test("with two blocks one is filled while the other one is worked on, with one the body rests", async () => {
   for (const blocks of [1, 2] as const) {
-    const memory = counted(ownMemory(8));
+    const memory = counted(open(8));
     const body = endless(Buffer.alloc(9));
     const reading = inBlocks(body, { memory, blocks }, undefined);
     await reading.next();
@@ -206,7 +198,7 @@ test("with two blocks one is filled while the other one is worked on, with one t
 });
 
 test("a body that ends while it waits for memory leaves its place to the next one", async () => {
-  const memory = sharedMemory(8, 1);
+  const memory = open(8, 1);
   const first = await memory.take();
   const stopping = new AbortController();
   const body = endless(Buffer.alloc(3));
@@ -223,22 +215,11 @@ test("a body that ends while it waits for memory leaves its place to the next on
   body.destroy();
 });
 
-describe("memory of its own", () => {
-  test("is used again", async () => {
-    const memory = ownMemory(8);
-    const first = await memory.take();
-    const second = await memory.take();
-    expect(second.bytes).not.toBe(first.bytes);
-    first.giveBack();
-    expect((await memory.take()).bytes).toBe(first.bytes);
-  });
-});
-
 describe("shared memory", () => {
   afterEach(() => void vi.useRealTimers());
 
   test("lends to those who wait in the order in which they came", async () => {
-    const { order, loan } = takers(sharedMemory(8, 2), 5);
+    const { order, loan } = takers(open(8, 2), 5);
     await turn();
     expect(order).toEqual([0, 1]);
     loan(1).giveBack();
@@ -252,7 +233,7 @@ describe("shared memory", () => {
   });
 
   test("has all its places again once all is given back", async () => {
-    const memory = sharedMemory(8, 2);
+    const memory = open(8, 2);
     for (let round = 0; round < 3; round += 1) {
       const { order, loan } = takers(memory, 3);
       await turn();
@@ -264,7 +245,7 @@ describe("shared memory", () => {
   });
 
   test("is used again while some of it is away, and let go once all is back", async () => {
-    const memory = sharedMemory(8, 2);
+    const memory = open(8, 2);
     const [first, second] = [await memory.take(), await memory.take()];
     first.giveBack();
     const third = await memory.take();
@@ -276,9 +257,22 @@ describe("shared memory", () => {
     fourth.giveBack();
   });
 
+  test("what comes back from another thread is lent again, and what has not come back is not", async () => {
+    const memory = open(8);
+    const [kept, lent, lost] = [await memory.take(), await memory.take(), await memory.take()];
+    lent.bytes = Buffer.from(structuredClone(lent.bytes.buffer, { transfer: [lent.bytes.buffer as ArrayBuffer] }));
+    const back = lent.bytes;
+    structuredClone(lost.bytes.buffer, { transfer: [lost.bytes.buffer as ArrayBuffer] });
+    lost.giveBack();
+    lent.giveBack();
+    expect((await memory.take()).bytes).toBe(back);
+    expect((await memory.take()).bytes).toHaveLength(8);
+    kept.giveBack();
+  });
+
   test("whoever fills a block for two seconds leaves the place to the next, once", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    const { order, loan } = takers(sharedMemory(8, 1), 3);
+    const { order, loan } = takers(open(8, 1), 3);
     await turn();
     vi.advanceTimersByTime(1_999);
     await turn();
@@ -299,7 +293,7 @@ describe("shared memory", () => {
 
   test("whoever has filled a block keeps the place until it is out", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    const { order, loan } = takers(sharedMemory(8, 1), 2);
+    const { order, loan } = takers(open(8, 1), 2);
     await turn();
     loan(0).full();
     vi.advanceTimersByTime(60_000);

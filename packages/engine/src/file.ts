@@ -1,4 +1,4 @@
-import { finished, pipeline, Readable } from "node:stream";
+import { finished, Readable } from "node:stream";
 import type { StoredFile, Video, VideoIn } from "@reelq/contract";
 import type { Clock } from "./clock.ts";
 import {
@@ -7,7 +7,7 @@ import {
   differencesFrom,
   magicBytes,
   type Media,
-  MediaGate,
+  MediaJudge,
   UnusableBytesError,
 } from "./media.ts";
 import type { Storage } from "./storage/storage.ts";
@@ -52,13 +52,11 @@ async function putWhole(
     const container = containerOf(head);
     if (!container)
       throw new UnusableBytesError("not_video", `The bytes are no video: they begin with ${shown(head)}.`);
-    const gate = new MediaGate(container);
-    // The callback is needed for the errors to travel; the put reports them.
-    const checked = pipeline(rest, gate, () => undefined);
+    const judge = new MediaJudge(container);
     const contentType = contentTypes[container];
     const key = fileKey(video, container);
-    const { bytes, sha256 } = await storage.put(key, checked, { contentType, signal });
-    return { key, bytes, sha256, contentType, media: gate.media };
+    const { bytes, sha256 } = await storage.put(key, rest, { contentType, signal, judge });
+    return { key, bytes, sha256, contentType, media: judge.media };
   } finally {
     // At once: else what feeds it, once it is cut, would be fetched anew for nobody.
     body.destroy();

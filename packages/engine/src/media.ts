@@ -1,6 +1,6 @@
-import { Transform, type TransformCallback } from "node:stream";
 import type { StoredFile } from "@reelq/contract";
 import { createFile, MP4BoxBuffer, type Track } from "mp4box";
+import type { Judge } from "./storage/storage.ts";
 
 export type Media = NonNullable<StoredFile["media"]>;
 
@@ -39,17 +39,10 @@ export function containerOf(head: Uint8Array): Container | undefined {
 const maxIndexBytes = 64 * 1024 * 1024;
 
 /**
- * A chunk of a socket has at most 64 KiB. Were that the mark, each one would stop whoever feeds the gate; what waits
- * because nobody reads is one chunk on each side.
+ * Judges whether a video's bytes are whole: top-level boxes must fill an MP4 exactly, and its index must hold a video
+ * track. Memory: only the index is kept.
  */
-const marks = { writableHighWaterMark: 64 * 1024 + 1, readableHighWaterMark: 1 };
-
-/**
- * Passes a video's bytes through and fails at their end, before whatever is downstream can commit them, if
- * they are not whole: top-level boxes must fill an MP4 exactly, and its index must hold a video track.
- * Memory: only the index is kept.
- */
-export class MediaGate extends Transform {
+export class MediaJudge implements Judge {
   readonly #container: Container;
   #position = 0;
   /** Where the next top-level box begins; Infinity: the last one reaches to the end of the file. */
@@ -62,7 +55,6 @@ export class MediaGate extends Transform {
   #media: Media | undefined;
 
   constructor(container: Container) {
-    super(marks);
     this.#container = container;
   }
 
@@ -71,25 +63,15 @@ export class MediaGate extends Transform {
     return this.#media ?? { container: this.#container };
   }
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    try {
-      if (this.#container === "mp4") this.#walk(chunk);
-      else if (this.#container === "avi") this.#readRiff(chunk);
-      this.#position += chunk.length;
-      done(null, chunk);
-    } catch (error) {
-      done(error as Error);
-    }
+  see(bytes: Buffer): void {
+    if (this.#container === "mp4") this.#walk(bytes);
+    else if (this.#container === "avi") this.#readRiff(bytes);
+    this.#position += bytes.length;
   }
 
-  override _flush(done: TransformCallback): void {
-    try {
-      if (this.#container === "mp4") this.#media = this.#judgeMp4();
-      else this.#checkWhole();
-      done();
-    } catch (error) {
-      done(error as Error);
-    }
+  end(): void {
+    if (this.#container === "mp4") this.#media = this.#judgeMp4();
+    else this.#checkWhole();
   }
 
   /** Follows the top-level boxes through a chunk, however they are cut. */

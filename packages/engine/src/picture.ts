@@ -1,4 +1,4 @@
-import { Transform, type TransformCallback } from "node:stream";
+import type { Judge } from "./storage/storage.ts";
 
 /** The pictures that are kept, by the extension of their keys. */
 export type PictureType = "webp" | "jpg" | "png";
@@ -29,30 +29,28 @@ export function pictureTypeOf(head: Uint8Array): PictureType | undefined {
 const tailBytes = 64;
 
 /**
- * Passes a picture's bytes through and fails, before whatever is downstream can commit them, where there are more
- * than `maxPictureBytes` of them or the picture's own end is missing. Memory: the head and the tail.
+ * Judges a picture's bytes: there may be no more than `maxPictureBytes` of them, and the picture's own end must be
+ * among them. Memory: the head and the tail.
  */
-export class PictureGate extends Transform {
+export class PictureJudge implements Judge {
   readonly #type: PictureType;
   #bytes = 0;
   #head = Buffer.alloc(0);
   #tail = Buffer.alloc(0);
 
   constructor(type: PictureType) {
-    super();
     this.#type = type;
   }
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.#bytes += chunk.length;
-    if (this.#bytes > maxPictureBytes) return done(new Error(`The picture has more than ${maxPictureBytes} bytes.`));
-    if (this.#head.length < 8) this.#head = Buffer.concat([this.#head, chunk.subarray(0, 8)]);
-    this.#tail = Buffer.concat([this.#tail, chunk.subarray(-tailBytes)]).subarray(-tailBytes);
-    done(null, chunk);
+  see(bytes: Buffer): void {
+    this.#bytes += bytes.length;
+    if (this.#bytes > maxPictureBytes) throw new Error(`The picture has more than ${maxPictureBytes} bytes.`);
+    if (this.#head.length < 8) this.#head = Buffer.concat([this.#head, bytes.subarray(0, 8)]);
+    this.#tail = Buffer.concat([this.#tail, bytes.subarray(-tailBytes)]).subarray(-tailBytes);
   }
 
-  override _flush(done: TransformCallback): void {
-    done(this.#isWhole() ? null : new Error(`The picture is cut off after ${this.#bytes} bytes.`));
+  end(): void {
+    if (!this.#isWhole()) throw new Error(`The picture is cut off after ${this.#bytes} bytes.`);
   }
 
   #isWhole(): boolean {

@@ -1,10 +1,10 @@
-import { pipeline, type Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import type { StoredFile, Video, VideoIn } from "@reelq/contract";
 import type { Content, Upstream } from "@reelq/upstream";
 import { SECOND } from "./clock.ts";
 import { fileKey, type Gathered, peek, shown } from "./file.ts";
 import { laneName } from "./lane.ts";
-import { maxPictureBytes, PictureGate, pictureTypeOf, type PictureType, pictureTypes } from "./picture.ts";
+import { maxPictureBytes, PictureJudge, pictureTypeOf, type PictureType, pictureTypes } from "./picture.ts";
 import type { StageContext } from "./stages/context.ts";
 import { StorageError } from "./storage/storage-error.ts";
 import { type Miss, openVariantMemory, type VariantMemory } from "./variant-memory.ts";
@@ -156,11 +156,9 @@ async function keep(
   const { head, rest } = await peek(body);
   const type = pictureTypeOf(head);
   if (!type) throw new NoPictureError(`the bytes are no picture: they begin with ${shown(head)}`);
-  // The callback is needed for the errors to travel; the put reports them.
-  const checked = pipeline(rest, new PictureGate(type), () => undefined);
   const key = pictureKey(video, name, type);
   const contentType = pictureTypes[type];
-  const { bytes, sha256 } = await storage.put(key, checked, { contentType, signal });
+  const { bytes, sha256 } = await storage.put(key, rest, { contentType, signal, judge: new PictureJudge(type) });
   return { key, bytes, sha256, contentType };
 }
 

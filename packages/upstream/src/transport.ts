@@ -32,6 +32,9 @@ export interface Transport {
   close(): Promise<void>;
 }
 
+/** Where nobody reads, one chunk of a body waits, not 64 KiB of them: there are as many bodies as downloads. */
+const highWaterMark = 1;
+
 // Gateways behind several proxies answer with more headers than Node's 16 KiB.
 const maxHeaderSize = 128 * 1024;
 
@@ -112,7 +115,15 @@ async function requestWithin(dispatcher: Dispatcher, ask: Ask): Promise<Dispatch
   signal?.addEventListener("abort", stop, { once: true });
   try {
     const path = url.pathname + url.search;
-    const request = dispatcher.request({ origin: url.origin, path, method, headers, body, signal: signal ?? null });
+    const request = dispatcher.request({
+      origin: url.origin,
+      path,
+      method,
+      headers,
+      body,
+      signal: signal ?? null,
+      highWaterMark,
+    });
     return await Promise.race([request, cut.promise]);
   } finally {
     signal?.removeEventListener("abort", stop);

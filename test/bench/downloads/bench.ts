@@ -11,6 +11,7 @@ import { copyByCurl, curlVersion } from "./curl.ts";
 import { contentOf, type Films, withFilms } from "./film-server.ts";
 import { carryByReelq } from "./reelq.ts";
 import { inBucket, inFolder } from "./room.ts";
+import { touched } from "./touched.ts";
 
 const atOnce = 64;
 const rounds = 2;
@@ -61,6 +62,7 @@ const copyToFolder =
   (synced: boolean): Side =>
   (films) =>
     inFolder(async (folder) => {
+      await touched(atOnce * films.bytes);
       const copies = keys.map((key) => ({ url: contentOf(films, key), path: join(folder.path, key) }));
       const input: CopyToFolder = { copies, synced };
       const carried = await inChild<Carried>(import.meta.resolve("./copy-to-folder.ts"), input);
@@ -70,6 +72,7 @@ const copyToFolder =
 
 const curlToFolder: Side = (films) =>
   inFolder(async (folder) => {
+    await touched(atOnce * films.bytes);
     const seconds = await copyByCurl(keys.map((key) => ({ url: contentOf(films, key), path: join(folder.path, key) })));
     await folder.check(keys, films);
     return { seconds, cpuSeconds: 0, peakBytes: 0 };
@@ -77,6 +80,7 @@ const curlToFolder: Side = (films) =>
 
 const copyToBucket: Side = (films) =>
   inBucket(async (bucket) => {
+    await touched(atOnce * films.bytes);
     const copies = keys.map((key) => ({ url: contentOf(films, key), key: `bench/${key}` }));
     const input: CopyToBucket = { copies, server: bucket.server };
     const carried = await inChild<Carried>(import.meta.resolve("./copy-to-bucket.ts"), input);

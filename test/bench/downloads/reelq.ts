@@ -11,6 +11,7 @@ import type { Carried } from "./carried.ts";
 import type { Films } from "./film-server.ts";
 import { costOf } from "./process-cost.ts";
 import type { Room } from "./room.ts";
+import { touched } from "./touched.ts";
 
 /**
  * Carries so many films at once, from renders that are complete to records that are `stored`, by a worker process with
@@ -32,6 +33,7 @@ export async function carryByReelq(count: number, films: Films, room: Room): Pro
   );
   await worker.ready;
   const rendering = await renders(engine, count);
+  await touched(count * films.bytes);
   const before = await costOf(worker.pid);
   const startedAt = performance.now();
   const stored = allStored(engine, count);

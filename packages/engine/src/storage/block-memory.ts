@@ -7,29 +7,21 @@ export interface BlockMemory {
 
 /** A block's memory, until it is given back. */
 export interface Loan {
-  readonly bytes: Buffer;
+  /** Whoever lends it on to another thread puts here what comes back. */
+  bytes: Buffer;
   /** It has been filled, and is on its way out. */
   full(): void;
   giveBack(): void;
 }
 
-/** Without bounds: whoever takes from it takes few. What was given back is used again. */
-export function ownMemory(blockBytes: number): BlockMemory {
-  const free: Buffer[] = [];
-  return {
-    blockBytes,
-    async take() {
-      const bytes = free.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
-      return { bytes, full: () => undefined, giveBack: () => void free.push(bytes) };
-    },
-  };
-}
+/** False where another thread has it still. */
+const isHere = (bytes: Buffer): boolean => bytes.length > 0;
 
-/** Who fills a block for longer keeps the memory but no longer the place: slow bodies must not hold up the others. */
-const fillWithinMs = 2_000;
-
-/** So many blocks at once, whoever takes them; more only where blocks are filled slowly. */
-export function sharedMemory(blockBytes: number, places: number): BlockMemory {
+/**
+ * So many blocks at once, whoever takes them; more only where blocks are filled slowly.
+ * @param fillWithinMs who takes longer keeps the memory but no longer the place: slow bodies must not hold up others
+ */
+export function sharedMemory(blockBytes: number, places: number, fillWithinMs: number): BlockMemory {
   const free: Buffer[] = [];
   const waiting: (() => void)[] = [];
   let freePlaces = places;
@@ -42,25 +34,25 @@ export function sharedMemory(blockBytes: number, places: number): BlockMemory {
   };
   const lend = (): Loan => {
     let hasPlace = true;
-    const bytes = free.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
     const leaveOnce = () => {
       if (hasPlace) leave();
       hasPlace = false;
     };
     const timer = setTimeout(leaveOnce, fillWithinMs);
     loans += 1;
-    return {
-      bytes,
+    const loan: Loan = {
+      bytes: free.pop() ?? Buffer.allocUnsafeSlow(blockBytes),
       full: () => clearTimeout(timer),
       giveBack() {
         clearTimeout(timer);
         loans -= 1;
-        if (free.length < places) free.push(bytes);
+        if (free.length < places && isHere(loan.bytes)) free.push(loan.bytes);
         leaveOnce();
         // A night's memory is not kept for the day.
         if (loans === 0) free.length = 0;
       },
     };
+    return loan;
   };
   return {
     blockBytes,

@@ -6,6 +6,8 @@ export interface Block {
   readonly bytes: Buffer;
   /** The last one may be empty or a part of a block; all others are full. */
   readonly isLast: boolean;
+  /** Must be told where the bytes are, if they have been moved. */
+  moved(bytes: Buffer): void;
 }
 
 /** How a body is cut. */
@@ -88,7 +90,7 @@ export async function* inBlocks(
       block = undefined;
       full?.full();
       goOn();
-      yield { bytes, isLast };
+      yield { bytes, isLast, moved: (where) => full && (full.bytes = Buffer.from(where.buffer)) };
       if (isLast) return;
       if (full) loans.delete(full);
       full?.giveBack();

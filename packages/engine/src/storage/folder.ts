@@ -3,7 +3,7 @@ import type { BigIntStats } from "node:fs";
 import { mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { ownMemory } from "./block-memory.ts";
+import { sharedMemory } from "./block-memory.ts";
 import type { Block } from "./blocks.ts";
 import { contentTypeOf } from "./content-type.ts";
 import { requireKey } from "./key.ts";
@@ -24,11 +24,18 @@ const PUBLISH_TRIES = 50;
 /** Each write is a way to another thread and back, so it is worth some memory to make few of them. */
 const writeBytes = 256 * 1024;
 
+/** Of all files together: the threads that hash and write are kept busy by fewer. */
+const writesAtOnce = 24;
+
+/** A body that comes at a few MB a second holds no place. */
+const fillWithinMs = 100;
+
 class Folder implements Storage {
   readonly place: string;
   readonly #root: string;
   /** Inside the root, so that a rename out of it never crosses filesystems; no key begins with a dot. */
   readonly #incoming: string;
+  readonly #memory = sharedMemory(writeBytes, writesAtOnce, fillWithinMs);
 
   constructor(root: string) {
     this.place = `file:${root}`;
@@ -36,8 +43,8 @@ class Folder implements Storage {
     this.#incoming = join(root, ".incoming");
   }
 
-  async put(key: string, body: Readable, { signal }: PutOptions) {
-    return takeIn(body, { memory: ownMemory(writeBytes), blocks: 2 }, signal, async (blocks) => {
+  async put(key: string, body: Readable, { signal, judge }: PutOptions) {
+    return takeIn(body, { memory: this.#memory, blocks: 2, hashesBlocks: false }, { signal, judge }, async (blocks) => {
       const target = this.#pathOf(key);
       const unfinished = join(this.#incoming, randomUUID());
       try {

@@ -40,6 +40,9 @@ const SECOND = 1000;
 /** Of all uploads together: more would be memory without speed. */
 const partsAtOnce = 12;
 
+/** A body that comes at a few MB a second holds no place. */
+const fillWithinMs = 2 * SECOND;
+
 /** Keeps objects in a bucket of Amazon S3 or of any server that speaks its protocol. */
 export function openS3(settings: S3Settings): Storage {
   return new S3Room(settings);
@@ -50,7 +53,7 @@ class S3Room implements Storage {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #client: S3Client;
-  readonly #memory = sharedMemory(partBytes, partsAtOnce);
+  readonly #memory = sharedMemory(partBytes, partsAtOnce, fillWithinMs);
 
   constructor(settings: S3Settings) {
     this.place = `s3://${[settings.bucket, settings.prefix].filter(Boolean).join("/")}`;
@@ -60,8 +63,8 @@ class S3Room implements Storage {
     explainErrors(this.#client, settings.bucket);
   }
 
-  async put(key: string, body: Readable, { contentType, signal }: PutOptions) {
-    return takeIn(body, { memory: this.#memory, blocks: 1 }, signal, async (parts) => {
+  async put(key: string, body: Readable, { contentType, signal, judge }: PutOptions) {
+    return takeIn(body, { memory: this.#memory, blocks: 1, hashesBlocks: true }, { signal, judge }, async (parts) => {
       const target = { ...this.#address(key), ContentType: contentType };
       await upload(this.#client, target, parts, signal);
     });

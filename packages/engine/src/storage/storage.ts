@@ -16,9 +16,18 @@ export interface ByteRange {
   readonly end: number;
 }
 
+/** Looks at a body while it is put. What it throws, the put fails with. */
+export interface Judge {
+  /** Sees all bytes once, in their order. They are valid during the call only. */
+  see(bytes: Buffer): void;
+  /** They were all; nothing is committed yet. */
+  end(): void;
+}
+
 export interface PutOptions {
   readonly contentType: string;
   readonly signal?: AbortSignal | undefined;
+  readonly judge?: Judge | undefined;
 }
 
 /**

@@ -7,7 +7,7 @@ import {
   type S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
-import type { Block } from "./blocks.ts";
+import type { HashedBlock } from "./take-in.ts";
 
 /** S3's smallest part. Its 10,000 parts of it are 48 GiB. */
 export const partBytes = 5 * 1024 * 1024;
@@ -35,21 +35,22 @@ interface Multipart {
 export async function upload(
   client: S3Client,
   target: Target,
-  blocks: AsyncIterable<Block>,
+  blocks: AsyncIterable<HashedBlock>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const options = signal ? { abortSignal: signal } : {};
   const parts: CompletedPart[] = [];
   let multipart: Multipart | undefined;
   try {
-    for await (const { bytes, isLast } of blocks) {
+    for await (const { bytes, isLast, sha256 } of blocks) {
       if (isLast && !multipart) {
-        await client.send(new PutObjectCommand({ ...target, Body: bytes }), options);
+        await client.send(hashed(new PutObjectCommand({ ...target, Body: bytes }), sha256), options);
         return;
       }
       multipart ??= await begin(client, target);
       const PartNumber = parts.length + 1;
-      const { ETag } = await client.send(new UploadPartCommand({ ...multipart, PartNumber, Body: bytes }), options);
+      const part = hashed(new UploadPartCommand({ ...multipart, PartNumber, Body: bytes }), sha256);
+      const { ETag } = await client.send(part, options);
       parts.push({ PartNumber, ETag });
     }
     if (!multipart) return;
@@ -58,6 +59,20 @@ export async function upload(
     if (multipart) await abandon(client, multipart);
     throw error;
   }
+}
+
+/** Signs the command with what is known of its body already: the SDK would hash it once more, on this thread. */
+function hashed<Command extends PutObjectCommand | UploadPartCommand>(command: Command, sha256: string): Command {
+  // Their stacks differ in what the commands say, of which nothing is looked at here.
+  const stack = command.middlewareStack as PutObjectCommand["middlewareStack"];
+  stack.add(
+    (next) => (call) => {
+      (call.request as { headers: Record<string, string> }).headers["x-amz-content-sha256"] = sha256;
+      return next(call);
+    },
+    { step: "build", name: "knownSha256" },
+  );
+  return command;
 }
 
 /** Without the signal: an upload whose id never arrived could not be taken back. */
