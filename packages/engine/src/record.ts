@@ -1,10 +1,18 @@
 import { recordSchemaVersion, type Video, type VideoId, videoSchema } from "@reelq/contract";
+import { SECOND } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
 
-/** What is kept of a video. Most have had no setback, and a hundred thousand of them lie in Redis's memory. */
+/**
+ * What is kept of a video. A hundred thousand lie in Redis's memory: what follows from the rest of it is left out, and
+ * filled in when it is read.
+ */
 export function recordText(video: Video): string {
   const hadNone = Object.values(video.setbacks).every((times) => times === 0);
-  return JSON.stringify(hadNone ? { ...video, setbacks: undefined } : video);
+  const short = eachPart({ ...video }, (part, usual) => {
+    const said = Object.entries(part).filter(([name, value]) => value !== usual[name]);
+    return Object.fromEntries(said);
+  });
+  return JSON.stringify(hadNone ? { ...short, setbacks: undefined } : short);
 }
 
 /** The Redis door: a record is parsed here and trusted from here on. */
@@ -24,7 +32,7 @@ export function parseRecord(id: VideoId, text: string): Video {
       `it was written by a newer version (shape ${schema}, this one knows ${recordSchemaVersion}).`,
     );
   }
-  const parsed = videoSchema.safeParse(record);
+  const parsed = videoSchema.safeParse(filledIn(record));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new CorruptRecordError(id, `${issue?.path.join(".") || "the record"}: ${issue?.message ?? "invalid"}.`);
@@ -44,4 +52,43 @@ export function readable(id: VideoId, text: string | null | undefined): Video[] 
     if (error instanceof CorruptRecordError) return [];
     throw error;
   }
+}
+
+type Part = Readonly<Record<string, unknown>>;
+
+const isPart = (value: unknown): value is Part => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A part that is missing, or is something else, stays so: the schema refuses it. */
+const filledIn = (record: unknown): unknown =>
+  isPart(record) ? eachPart(record, (part, usual) => ({ ...usual, ...part })) : record;
+
+/** A record whose parts are changed, each by what it says where it does not say it. */
+function eachPart(record: Part, change: (part: Part, usual: Part) => Part): Part {
+  const { request, lane, attempts, task, looks } = record;
+  const changed = (part: unknown, usual: Part): unknown => (isPart(part) ? change(part, usual) : part);
+  const upstream = isPart(lane) ? lane["upstream"] : undefined;
+  return {
+    ...record,
+    lane: changed(lane, { model: isPart(request) ? request["model"] : undefined }),
+    attempts: Array.isArray(attempts)
+      ? attempts.map((attempt: unknown, at) => changed(attempt, usualAttempt(attempt, at, upstream)))
+      : attempts,
+    ...(task === undefined ? {} : { task: changed(task, usualTask(attempts, upstream)) }),
+    ...(looks === undefined ? {} : { looks: changed(looks, { missed: 0, notFound: 0 }) }),
+  };
+}
+
+/** A part of how records are written: it stays so, whatever the timings say. */
+const usualPostMs = 10 * SECOND;
+
+function usualAttempt(attempt: unknown, at: number, upstream: unknown): Part {
+  const intentAt = isPart(attempt) ? attempt["intentAt"] : undefined;
+  const postBy = typeof intentAt === "number" ? intentAt + usualPostMs : undefined;
+  return { number: at + 1, upstream, postBy, charged: "unknown" };
+}
+
+/** The one that the last attempt made. */
+function usualTask(attempts: unknown, upstream: unknown): Part {
+  const last: unknown = Array.isArray(attempts) ? attempts.at(-1) : undefined;
+  return isPart(last) ? { upstream, id: last["task"], acceptedAt: last["endedAt"] } : { upstream };
 }
