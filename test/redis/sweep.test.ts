@@ -219,6 +219,30 @@ test("reminders of unknown videos, of old versions and of nonsense change nothin
   expect(bench.simulator.posts()).toHaveLength(1);
 });
 
+test("a reminder names its video once, by its own id", async () => {
+  const bench = await sleepingBench();
+  const video = await bench.create("A cat walks over the old stone bridge, slow dolly in");
+  const queue = bench.engine.queues.queueFor(video)!;
+
+  const kept = await bench.engine.redis.hgetall(queue.toKey(reminderId(video)));
+
+  expect(kept).toMatchObject({ name: "A cat walks over the old stone brid…", data: "{}" });
+  expect(JSON.stringify(kept)).not.toContain(video.id);
+  await bench.work();
+  expect(await bench.reach(video.id, "stored")).toMatchObject({ id: video.id });
+});
+
+test("a reminder of an older version, whose data names its video, is heard", async () => {
+  const bench = await sleepingBench();
+  const video = await bench.create("asked before the upgrade");
+  const queue = bench.engine.queues.queueFor(video)!;
+  await queue.remove(reminderId(video));
+  await queue.add("older", { video: video.id, version: video.version }, { jobId: "older" });
+  await bench.work();
+  await bench.reach(video.id, "stored");
+  expect(bench.simulator.posts()).toHaveLength(1);
+});
+
 test("the same reminder over and over runs a stage once", async () => {
   const bench = await sleepingBench();
   const { queues } = bench.engine;

@@ -199,20 +199,18 @@ describe.skipIf(browserProgram === undefined)("Bull Board in a browser", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("each job is named for its video and its prompt, and leads to the video's record", async () => {
+  test("each job is known by its video and its prompt, and leads to the video's record", async () => {
     const { page, complaints } = await openPage();
     await page.goto(pathOf("poll", "?status=delayed"));
     for (const { id, prompt } of rendering) {
-      const beginning = prompt.length > 48 ? `${prompt.slice(0, 47)}…` : prompt;
-      await page.getByRole("heading", { name: `${id} ${beginning}`, exact: true }).waitFor();
+      const beginning = prompt.length > 36 ? `${prompt.slice(0, 35)}…` : prompt;
+      const card = page.locator("[class*=card]").filter({ hasText: id });
+      await card.getByRole("heading", { name: beginning, exact: true }).waitFor();
     }
     const [video] = rendering;
     if (!video) throw new Error("Nothing renders.");
     await page.getByRole("link", { name: new RegExp(`^${video.id}`) }).click();
     await page.waitForURL(/\/queue\/poll\/video_/);
-    const data = page.getByRole("tree");
-    await expect.poll(() => data.count()).toBe(1);
-    expect(await data.textContent()).toMatch(new RegExp(`video:"${video.id}",version:\\d+`));
     const opened = page.waitForEvent("popup");
     await page.getByRole("link", { name: "The video's record" }).click();
     const shown = await opened;

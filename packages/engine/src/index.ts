@@ -48,7 +48,7 @@ export { foldJournal } from "./journal.ts";
 export { metricsText } from "./metrics.ts";
 export { openPerson, type Person, type Resolution } from "./person.ts";
 export { sayLane } from "./obstacle.ts";
-export { type Reminder, reminderId, submitQueueName } from "./queues.ts";
+export { reminderId, reminderOf, submitQueueName } from "./queues.ts";
 export { type RedisReport, reportRedis } from "./redis-report.ts";
 export { maxReferenceBytes } from "./reference.ts";
 export type { DoubtPolicy } from "./stages/context.ts";

@@ -1,4 +1,4 @@
-import { type Lane, type Status, type Video, type VideoId } from "@reelq/contract";
+import { isVideoId, type Lane, type Status, type Video, type VideoId } from "@reelq/contract";
 import { Job, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { MINUTE, SECOND } from "./clock.ts";
@@ -8,7 +8,7 @@ import type { Fleet } from "./fleet.ts";
 import type { Keys } from "./keys.ts";
 import { within } from "./within.ts";
 
-/** What a reminder says: look at this video now, if its record still has this version. It never holds the truth. */
+/** What a reminder says, by its id: look at this video now, if its record still has this version. It never holds the truth. */
 export interface Reminder {
   readonly video: VideoId;
   readonly version: number;
@@ -40,6 +40,14 @@ export const needsReminder = (video: Video): boolean =>
 
 /** The video's id and the record's own counter: the same reminder twice is one job, the next one is another. */
 export const reminderId = ({ id, version }: Video): string => `${id}.${version}`;
+
+/** What a job reminds of. Its data says it where an older version made it, or a person did, under another id. */
+export function reminderOf({ id, data }: { readonly id?: unknown; readonly data: unknown }): Reminder | undefined {
+  const { video, version } = (data ?? {}) as { video?: unknown; version?: unknown };
+  if (typeof video === "string" && isVideoId(video) && typeof version === "number") return { video, version };
+  const [, named = "", number] = /^([^.]+)\.(\d+)$/.exec(String(id)) ?? [];
+  return isVideoId(named) ? { video: named, version: Number(number) } : undefined;
+}
 
 export interface Queues {
   /** For Bull Board. */
@@ -155,9 +163,11 @@ const jobOptions = {
   backoff: { type: "exponential", delay: 500 },
 };
 
-/** Made by hand, and not by `Queue.add`, so that its options do not repeat its id: a hundred thousand lie in Redis. */
+/**
+ * Made by hand, and not by `Queue.add`, so that its options do not repeat its id, nor does its data: a hundred thousand
+ * lie in Redis.
+ */
 function jobOf(queue: Queue, video: Video, delayMs: number): Job {
-  const data: Reminder = { video: video.id, version: video.version };
   const options = {
     ...jobOptions,
     delay: Math.max(0, Math.round(delayMs)),
@@ -165,13 +175,16 @@ function jobOf(queue: Queue, video: Video, delayMs: number): Job {
     // BullMQ takes what has no priority first: work that is no batch's.
     ...(video.status === "queued" && video.batch ? { priority: 1 } : {}),
   };
-  return new Job(queue, reminderName(video), data, options, reminderId(video));
+  return new Job(queue, reminderName(video), {}, options, reminderId(video));
 }
 
-/** What a person reads in Bull Board: the id and the prompt's beginning. */
-function reminderName({ id, request }: Video): string {
+/** With a name so long, a reminder takes 192 bytes where Redis packs it. */
+const longestName = 36;
+
+/** What a person reads in Bull Board below the id: the prompt's beginning. */
+function reminderName({ request }: Video): string {
   const prompt = request.prompt.slice(0, 200).replaceAll(/\s+/g, " ").trim();
-  return `${id} ${prompt.length > 48 ? `${prompt.slice(0, 47)}…` : prompt}`;
+  return prompt.length > longestName ? `${prompt.slice(0, longestName - 1)}…` : prompt;
 }
 
 /** The coarse clock's zero and tick: BullMQ's priorities end at 2,097,152, so this one lasts until 2033. */

@@ -1,4 +1,4 @@
-import { isVideoId, type Lane } from "@reelq/contract";
+import type { Lane } from "@reelq/contract";
 import type { Upstream } from "@reelq/upstream";
 import { DelayedError, type Job, RateLimitError, Worker } from "bullmq";
 import { openAccount } from "./account.ts";
@@ -10,7 +10,7 @@ import { DAY, type Dice, SECOND } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import type { StageName } from "./facts.ts";
 import { openPlan } from "./plan.ts";
-import { downloadQueueName, pollQueueName, type Reminder, submitQueueName } from "./queues.ts";
+import { downloadQueueName, pollQueueName, reminderOf, submitQueueName } from "./queues.ts";
 import { connect } from "./redis.ts";
 import { run, type RunnerParts } from "./runner.ts";
 import { openShares } from "./shares.ts";
@@ -207,12 +207,12 @@ async function handle(
   parts: RunnerParts,
 ): Promise<string> {
   const { facts } = parts.context;
-  const reminder = readReminder(job);
+  const reminder = reminderOf(job);
   if (!reminder) {
     facts.emit("setAside", {
       what: "reminder",
       id: job.id ?? "",
-      reason: `the job's data is no reminder: ${JSON.stringify(job.data)?.slice(0, 200)}`,
+      reason: `neither the job's id nor its data is a reminder: ${JSON.stringify(job.data)?.slice(0, 200)}`,
     });
     return "set aside: not a reminder";
   }
@@ -230,11 +230,6 @@ async function handle(
       await worker.rateLimit(afterwards.restMs);
       throw new RateLimitError();
   }
-}
-
-function readReminder({ data }: Job): Reminder | undefined {
-  const { video, version } = (data ?? {}) as { video?: unknown; version?: unknown };
-  return typeof video === "string" && isVideoId(video) && typeof version === "number" ? { video, version } : undefined;
 }
 
 /** Does it now and then again and again, never twice at once. */

@@ -1,7 +1,7 @@
 import { createBullBoard } from "@bull-board/api";
 import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import { ExpressAdapter } from "@bull-board/express";
-import { type Engine, type Reminder, sayLane, submitQueueName } from "@reelq/engine";
+import { type Engine, reminderOf, sayLane, submitQueueName } from "@reelq/engine";
 import type { RequestHandler } from "express";
 
 /** Where the API mounts it: Bull Board builds its own links from this. */
@@ -84,9 +84,11 @@ class PrivateAdapter extends ExpressAdapter {
 const contentPolicy =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 
-function videoLink({ data }: { data: unknown }): { displayText: string; href: string } {
-  const { video } = (data ?? {}) as Partial<Reminder>;
-  return { displayText: "The video's record", href: `/v1/videos/${encodeURIComponent(String(video))}` };
+function videoLink(job: { id?: unknown; data: unknown }): { displayText: string; href: string } {
+  return {
+    displayText: "The video's record",
+    href: `/v1/videos/${encodeURIComponent(String(reminderOf(job)?.video))}`,
+  };
 }
 
 function descriptionOf(name: string): string {
