@@ -35,13 +35,14 @@ test("indexes that differ from the records are found, and mended from them", asy
   await client.zrem(keys.status("default", "stored"), id);
   await client.zadd(keys.status("default", "queued"), 0, id);
   await client.zadd(keys.due, 5, id);
-  await client.zadd(keys.inFlight(lane), 5, id);
+  await client.zadd(keys.places(lane.upstream), 0, `${lane.model} ${id}`);
   await client.zadd(keys.due, 5, "nobody");
+  await client.zadd(keys.places(lane.upstream), 0, `another-model ${id}`, 0, `${lane.model} nobody`);
 
   const seen = await audit(bench.engine, false);
-  expect(seen.findings.map(({ repaired }) => repaired)).toEqual([false, false, false, false, false]);
+  expect(seen.findings.map(({ repaired }) => repaired)).toEqual(Array.from({ length: 7 }, () => false));
   const mended = await audit(bench.engine, true);
-  expect(mended.findings.map(({ repaired }) => repaired)).toEqual([true, true, true, true, true]);
+  expect(mended.findings.map(({ repaired }) => repaired)).toEqual(Array.from({ length: 7 }, () => true));
   expect((await audit(bench.engine, false)).findings).toEqual([]);
   expect(await client.zscore(keys.status("default", "stored"), id)).toBe("0");
 });

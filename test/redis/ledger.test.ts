@@ -339,6 +339,45 @@ describe("advance", () => {
     expect(advances.map(({ kind }) => kind)).toEqual(["moved", "moved"]);
   });
 
+  test("places that older versions kept are taken over, each in its lane, and what cannot be read counts for the account", async () => {
+    const { ledger, keys } = emptyLedger();
+    const other = { ...someLane, model: "sora-2-pro" };
+    const [first, pro, broken, next] = [
+      aVideo("rendering"),
+      aVideo("rendering", { lane: other }),
+      aVideo("rendering"),
+      aVideo("queued"),
+    ];
+    for (const video of [first, pro]) await redis.set(keys.video(video.id), `1 rendering ${JSON.stringify(video)}`);
+    await redis.set(keys.video(broken.id), "1 rendering {half");
+    const gone = newVideoId(someTime);
+    const older = [
+      keys.olderPlaces(someLane.upstream),
+      `${keys.prefix}:in-flight:main/sora-2`,
+      `${keys.prefix}:in-flight:main/sora-2-pro`,
+    ];
+    await redis.zadd(older[0]!, 5, first.id, 6, pro.id, 7, broken.id, 8, gone);
+    await redis.zadd(older[1]!, 5, first.id, 7, broken.id);
+    await redis.zadd(older[2]!, 6, pro.id);
+    await ledger.accept([{ video: next }]);
+
+    const refused = await ledger.advance(next, inStatus(next, "submitting"), { leave: leaveOf({ inFlight: 1 }) });
+
+    expect(endOf(refused)).toBe("full");
+    expect(await redis.exists(...older)).toBe(0);
+    expect(await redis.zrange(keys.places(someLane.upstream), 0, "-1", "WITHSCORES")).toEqual(
+      [`? ${broken.id}`, `sora-2 ${first.id}`, `sora-2-pro ${pro.id}`].flatMap((place) => [place, "0"]),
+    );
+    expect(await ledger.laneStates([someLane, other])).toMatchObject([
+      { inFlight: 1, accountInFlight: 3 },
+      { inFlight: 1, accountInFlight: 3 },
+    ]);
+    await moved(ledger, first, "downloading");
+    expect(endOf(await ledger.advance(next, inStatus(next, "submitting"), { leave: leaveOf({ inFlight: 1 }) }))).toBe(
+      "moved",
+    );
+  });
+
   test("a lane at rest gives no leave, and says why and for how long", async () => {
     const { ledger, keys } = emptyLedger();
     const [throttled, next] = [aVideo("queued"), aVideo("queued")];
@@ -654,7 +693,9 @@ describe("whatever happens in whatever order", () => {
       new Map(open.map(({ id, dueAt }) => [id, dueAt])),
     );
     const inLane = records.filter(({ status }) => ["submitting", "in_doubt", "rendering"].includes(status));
-    expect((await redis.zrange(keys.inFlight(someLane), "0", "-1")).sort()).toEqual(inLane.map(({ id }) => id).sort());
+    expect(await redis.zrange(keys.places(someLane.upstream), "0", "-1")).toEqual(
+      inLane.map(({ id }) => `${someLane.model} ${id}`).sort(),
+    );
     expect(inLane.length).toBeLessThanOrEqual(5);
     const stream = await videoEvents(ledger, { limit: 10_000 });
     expect(stream).toHaveLength(events);

@@ -82,7 +82,7 @@ describe("too many running tasks", () => {
     while ((await state())?.learnedPlaces === 1) {
       expect((accepted += 1)).toBeLessThan(20);
       // The one before is done.
-      await client.del(keys.inFlight(someLane));
+      await client.del(keys.places(someLane.upstream));
       await accept(await send());
     }
     expect(accepted).toBe(5);

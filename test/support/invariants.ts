@@ -126,17 +126,16 @@ async function ofIndexes(videos: readonly Video[], { engine }: Cell): Promise<st
       keys.status("default", status),
       videos.filter((video) => video.status === status).map(({ id }) => id),
     ]),
-    ...fleet.lanes.flatMap((lane): [string, string, string[]][] => {
+    ...fleet.lanes.map((lane): [string, string, string[]] => {
       const there = videos.filter((video) => video.lane.upstream === lane.upstream && video.lane.model === lane.model);
-      return [
-        ["in flight", keys.inFlight(lane), there.filter(holdsPlace).map(({ id }) => id)],
-        ["waiting", keys.waiting(lane), there.filter(({ status }) => status === "queued").map(({ id }) => id)],
-      ];
+      return ["waiting", keys.waiting(lane), there.filter(({ status }) => status === "queued").map(({ id }) => id)];
     }),
     ...Object.keys(fleet.upstreams).map((upstream): [string, string, string[]] => [
-      "in flight at the account",
-      keys.accountInFlight(upstream),
-      videos.filter((video) => holdsPlace(video) && video.lane.upstream === upstream).map(({ id }) => id),
+      "places",
+      keys.places(upstream),
+      videos
+        .filter((video) => holdsPlace(video) && video.lane.upstream === upstream)
+        .map(({ id, lane }) => `${lane.model} ${id}`),
     ]),
   ];
   const broken: string[] = [];

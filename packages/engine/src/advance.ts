@@ -53,6 +53,8 @@ const counterOf = (video: Video): string =>
 interface Move {
   readonly id: VideoId;
   readonly project: string;
+  /** Of its lane. */
+  readonly model: string;
   readonly had: number;
   readonly gets: number;
   readonly status: Status;
@@ -144,6 +146,7 @@ export function moveOf(video: Video, written: Video, options: AdvanceOptions): M
     rateWindowMs,
     id: video.id,
     project: video.project,
+    model: video.lane.model,
     had: video.version,
     gets: written.version,
     status: written.status,

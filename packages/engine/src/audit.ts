@@ -5,7 +5,8 @@ import { openBooks } from "./books.ts";
 import type { Finding } from "./finding.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
 import type { Engine } from "./engine.ts";
-import { takesPlace } from "./lane.ts";
+import { laneName, placeName, takesPlace } from "./lane.ts";
+import { readable } from "./record.ts";
 
 export interface AuditReport {
   readonly videos: number;
@@ -42,7 +43,12 @@ export async function audit(engine: Engine, mend: boolean): Promise<AuditReport>
       ...(await auditFile(video, engine)),
     );
   }
-  findings.push(...(await auditStrays(engine, mend)), ...(await auditBatches(engine, mend)), ...(await books.close()));
+  findings.push(
+    ...(await auditStrays(engine, mend)),
+    ...(await auditPlaces(engine, mend)),
+    ...(await auditBatches(engine, mend)),
+    ...(await books.close()),
+  );
   return { videos, byStatus, findings, money: await books.sums() };
 }
 
@@ -74,33 +80,34 @@ async function readOrReport(id: VideoId, { ledger }: Engine, findings: Finding[]
 async function auditIndexes(video: Video, engine: Engine, mend: boolean): Promise<Finding[]> {
   const { redis, keys } = engine;
   const { id, status } = video;
-  const expected: readonly (readonly [key: string, isMember: boolean, score: number, name: string])[] = [
-    ...statuses.map(
-      (one) => [keys.status(video.project, one), one === status, 0, `the index of ${one} videos`] as const,
-    ),
-    [keys.due, !isFinal(status), video.dueAt, "the due times"],
-    [keys.inFlight(video.lane), takesPlace(video), video.updatedAt, "its lane's places"],
-    [keys.accountInFlight(video.lane.upstream), takesPlace(video), video.updatedAt, "its account's places"],
-    [keys.waiting(video.lane), status === "queued" && !isParked(video), 0, "the queued videos of its lane"],
-    ...(video.batch
-      ? [
-          [
-            keys.batchPool(video.batch.id, poolOf(video)),
-            isParked(video),
-            turnOf(video.batch),
-            "the pool of its batch",
-          ] as const,
-        ]
-      : []),
-  ];
-  const scores = await Promise.all(expected.map(([key]) => redis.zscore(key, id)));
+  const expected: readonly (readonly [key: string, isMember: boolean, score: number, name: string, member?: string])[] =
+    [
+      ...statuses.map(
+        (one) => [keys.status(video.project, one), one === status, 0, `the index of ${one} videos`] as const,
+      ),
+      [keys.due, !isFinal(status), video.dueAt, "the due times"],
+      [keys.places(video.lane.upstream), takesPlace(video), 0, "its account's places", placeName(video.lane, id)],
+      [keys.waiting(video.lane), status === "queued" && !isParked(video), 0, "the queued videos of its lane"],
+      ...(video.batch
+        ? [
+            [
+              keys.batchPool(video.batch.id, poolOf(video)),
+              isParked(video),
+              turnOf(video.batch),
+              "the pool of its batch",
+            ] as const,
+          ]
+        : []),
+    ];
+  const scores = await Promise.all(expected.map(([key, , , , member = id]) => redis.zscore(key, member)));
   const wrong = expected.filter(([, isMember], index) => isMember !== (scores[index] !== null));
   if (wrong.length === 0) return [];
   // A video that moves while it is looked at is not wrong.
   const now = await engine.ledger.read(id);
   if (now?.version !== video.version) return now ? auditIndexes(now, engine, mend) : [];
   if (mend)
-    for (const [key, isMember, score] of wrong) await engine.ledger.mendIndex(video, key, isMember ? score : null);
+    for (const [key, isMember, score, , member = id] of wrong)
+      await engine.ledger.mendIndex(video, key, member, isMember ? score : null);
   return wrong.map(([, isMember, , name]) => ({
     about: id,
     message: `it is ${status}, and ${name} ${isMember ? "did not hold it" : "held it"}.`,
@@ -170,6 +177,31 @@ async function auditFile(video: Video, { storage }: Engine): Promise<Finding[]> 
   return findings;
 }
 
+/** Places that videos take up under another lane's name than their own. */
+async function auditPlaces({ redis, keys, fleet, ledger }: Engine, mend: boolean): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const upstream of Object.keys(fleet.upstreams)) {
+    const key = keys.places(upstream);
+    for (const place of await redis.zrange(key, "0", "-1")) {
+      const id = idIn(place);
+      const [video] = readable(id, await redis.get(keys.video(id)));
+      if (!video || (video.lane.upstream === upstream && placeName(video.lane, id) === place)) continue;
+      // It may have gone to another lane meanwhile, and given up its place here before.
+      if ((await redis.zscore(key, place)) === null) continue;
+      if (mend) await ledger.mendIndex(video, key, place, null);
+      findings.push({
+        about: id,
+        message: `${key} holds it as "${place}", and its lane is ${laneName(video.lane)}.`,
+        repaired: mend,
+      });
+    }
+  }
+  return findings;
+}
+
+/** A place has its model's name before the id. */
+const idIn = (member: string): VideoId => member.slice(member.lastIndexOf(" ") + 1) as VideoId;
+
 /** Ids in an index that the index of all videos does not know. */
 async function auditStrays({ redis, keys, fleet }: Engine, mend: boolean): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -178,16 +210,20 @@ async function auditStrays({ redis, keys, fleet }: Engine, mend: boolean): Promi
     keys.due,
     keys.alarms,
     ...projects.flatMap((project) => statuses.map((status) => keys.status(project, status))),
-    ...fleet.lanes.flatMap((lane) => [keys.inFlight(lane), keys.waiting(lane)]),
-    ...Object.keys(fleet.upstreams).map(keys.accountInFlight),
+    ...fleet.lanes.map(keys.waiting),
+    ...Object.keys(fleet.upstreams).map(keys.places),
   ];
   for (const key of indexes) {
-    const ids = await redis.zrange(key, "0", "-1");
-    const known = ids.length > 0 ? await redis.zmscore(keys.videos, ...ids) : [];
-    const strays = ids.filter((_, index) => known[index] === null);
+    const members = await redis.zrange(key, "0", "-1");
+    const known = members.length > 0 ? await redis.zmscore(keys.videos, ...members.map(idIn)) : [];
+    const strays = members.filter((_, index) => known[index] === null);
     if (mend && strays.length > 0) await redis.zrem(key, ...strays);
     findings.push(
-      ...strays.map((id) => ({ about: id, message: `${key} holds it, and there is no such video.`, repaired: mend })),
+      ...strays.map((member) => ({
+        about: idIn(member),
+        message: `${key} holds it, and there is no such video.`,
+        repaired: mend,
+      })),
     );
   }
   return findings;

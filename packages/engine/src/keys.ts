@@ -44,10 +44,10 @@ export interface Keys {
   readonly recentTasks: (upstream: string) => string;
   /** ZSET, all scores 0, so by age: the queued videos of a lane. */
   readonly waiting: (lane: Lane) => string;
-  /** ZSET id -> ms since 1970: the videos that take up a place in a lane, since when. */
-  readonly inFlight: (lane: Lane) => string;
-  /** ZSET like `inFlight`: those of a whole account. */
-  readonly accountInFlight: (upstream: string) => string;
+  /** ZSET of `model id`, all scores 0, so a lane's stand together: the videos that take up a place in an account. */
+  readonly places: (upstream: string) => string;
+  /** ZSET id -> ms since 1970: the same as older versions kept it; see `scripts/places.lua`. */
+  readonly olderPlaces: (upstream: string) => string;
   /** HASH name -> count: what has happened since the ledger began; see `metrics.ts`. */
   readonly counters: string;
   /** ZSET id and version -> ms since 1970, by Redis's clock: the leaves to send that a lane gave in the last minute. */
@@ -191,8 +191,8 @@ export function keysFor(prefix: string): Keys {
     task: (upstream, task) => `${prefix}:task:${upstream}:${task}`,
     recentTasks: (upstream) => `${prefix}:recent-tasks:${upstream}`,
     waiting: (lane) => `${prefix}:waiting:${laneName(lane)}`,
-    inFlight: (lane) => `${prefix}:in-flight:${laneName(lane)}`,
-    accountInFlight: (upstream) => `${prefix}:account-in-flight:${upstream}`,
+    places: (upstream) => `${prefix}:places:${upstream}`,
+    olderPlaces: (upstream) => `${prefix}:account-in-flight:${upstream}`,
     sent: (lane) => `${prefix}:sent:${laneName(lane)}`,
     accountSent: (upstream) => `${prefix}:account-sent:${upstream}`,
     looks: (lane) => `${prefix}:looks:${laneName(lane)}`,

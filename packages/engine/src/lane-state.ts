@@ -1,7 +1,7 @@
 import type { Lane } from "@reelq/contract";
 import type { ChainableCommander, Redis } from "ioredis";
 import type { Keys } from "./keys.ts";
-import { rateWindowMs } from "./lane.ts";
+import { placesOfLane, rateWindowMs } from "./lane.ts";
 
 /** Whether anything is sent to an upstream; shared by all workers. */
 export interface Breaker {
@@ -54,8 +54,8 @@ export async function readLaneStates(redis: Redis, keys: Keys, lanes: readonly L
   for (const lane of lanes) {
     pipeline
       .zcard(keys.waiting(lane))
-      .zcard(keys.inFlight(lane))
-      .zcard(keys.accountInFlight(lane.upstream))
+      .zlexcount(keys.places(lane.upstream), ...placesOfLane(lane))
+      .zcard(keys.places(lane.upstream))
       .hget(keys.cap(lane), "cap")
       .hget(keys.accountCap(lane.upstream), "cap")
       .zrange(keys.sent(lane), 0, "-1", "WITHSCORES")

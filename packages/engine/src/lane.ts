@@ -1,4 +1,4 @@
-import type { Lane, Status, Video } from "@reelq/contract";
+import type { Lane, Status, Video, VideoId } from "@reelq/contract";
 import { MINUTE, SECOND } from "./clock.ts";
 
 /** What is allowed in one place, a lane or a whole account; 0: no limit. */
@@ -37,3 +37,9 @@ const placed = new Set<Status>(["submitting", "in_doubt", "rendering"]);
 /** The video takes up one of its lane's places: the upstream has, or may have, a task of it that runs. */
 export const takesPlace = (video: Video): boolean =>
   placed.has(video.status) && !(video.status === "in_doubt" && video.doubt.over === true);
+
+/** What stands for its place among those of its account: no model's name has a space. */
+export const placeName = ({ model }: Lane, id: VideoId): string => `${model} ${id}`;
+
+/** From and to where a lane's places stand among those of its account, for ZLEXCOUNT. */
+export const placesOfLane = ({ model }: Lane): [from: string, to: string] => [`[${model} `, `(${model}!`];

@@ -142,8 +142,8 @@ export interface Ledger {
   raise(video: Video, alarm: Alarm): Promise<boolean>;
   /** Takes an alarm back: its record cannot be read, or needs none. */
   silence(id: string): Promise<void>;
-  /** Puts an index right, if the record still is what was looked at; null takes the id out. */
-  mendIndex(video: Video, index: string, score: number | null): Promise<void>;
+  /** Puts an index right, if the record still is what was looked at; null takes the member out. */
+  mendIndex(video: Video, index: string, member: string, score: number | null): Promise<void>;
   keepEvidence(id: VideoId, evidence: Evidence): Promise<void>;
   evidenceFor(id: VideoId): Promise<Evidence[]>;
   events(options: { readonly after: string; readonly limit: number }): Promise<LedgerEvent[]>;
@@ -258,7 +258,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           keys.status(video.project, written.status),
           keys.due,
           keys.events,
-          keys.inFlight(lane),
+          keys.places(lane.upstream),
           keys.rest(lane),
           task ? keys.task(task.upstream, task.id) : keys.video(video.id),
           keys.alarms,
@@ -267,7 +267,7 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           keys.recentTasks(lane.upstream),
           keys.waiting(lane),
           keys.waiting(written.lane),
-          keys.accountInFlight(lane.upstream),
+          keys.olderPlaces(lane.upstream),
           keys.accountSent(lane.upstream),
           keys.cap(lane),
           keys.breaker(lane.upstream),
@@ -352,8 +352,8 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
       await redis.zrem(keys.alarms, id);
     },
 
-    async mendIndex(video, index, score) {
-      await scripts.mend([keys.video(video.id), index], [video.id, video.version, score ?? ""]);
+    async mendIndex(video, index, member, score) {
+      await scripts.mend([keys.video(video.id), index], [member, video.version, score ?? ""]);
     },
 
     async keepEvidence(id, { attempt, upstream, task }) {

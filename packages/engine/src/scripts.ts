@@ -25,7 +25,7 @@ export function defineScripts(redis: Redis) {
     order: define<number>("order"),
     turn: define<number>("turn"),
     waive: define<number>("waive"),
-    advance: define<Reply>("advance", ["now", "breaker", "leave", "money", "batch"]),
+    advance: define<Reply>("advance", ["now", "breaker", "places", "leave", "money", "batch"]),
     alarm: define<string>("alarm"),
     amend: define<number>("amend", ["target"]),
     claim: define<string[]>("claim", ["target"]),

@@ -54,7 +54,7 @@ export async function bytesOfVideos(redis: Redis, size: number, emptyBytes: numb
     "index of its status": await shared(keys.status("default", "rendering")),
     "due time": await shared(keys.due),
     alarm: await shared(keys.alarms),
-    "places of lane and account": await shared(keys.inFlight(lane), keys.accountInFlight(lane.upstream)),
+    "places of lane and account": await shared(keys.places(lane.upstream)),
     events: await shared(keys.events),
     "BullMQ's events": await shared(`${keys.prefix}:poll:events`, `${keys.prefix}:submit main ${instantModel}:events`),
   };

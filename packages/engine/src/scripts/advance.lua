@@ -1,10 +1,10 @@
 -- Moves a video on by compare-and-set: record, indexes, due time, alarm, lane, breaker, task owner and event together.
 -- KEYS 1 record  2 index of the status it leaves  3 index of the status it enters  4 due  5 events
---      6 the lane's videos in flight  7 why the lane rests  8 owner of the task (used only if `task` is given)
+--      6 the account's places  7 why the lane rests  8 owner of the task (used only if `task` is given)
 --      9 alarms  10 the lane's leaves of the last minute  11 counters  12 the upstream's latest tasks
 --      13 those that wait in the lane it leaves  14 those that wait in the lane it enters (the same but for a change of lane)
---      15 the account's videos in flight  16 the account's leaves of the last minute  17 what the lane learned of its cap
---      18 the upstream's breaker  19 what the account's lanes together learned of its cap
+--      15 the account's places as older versions kept them  16 the account's leaves of the last minute
+--      17 what the lane learned of its cap  18 the upstream's breaker  19 what the account's lanes together learned of its cap
 --      and where the video is a batch's or its money moves (else the record again, or nothing):
 --      20 its batch  21 clips that have ended  22, 23 the pools of its batch that it leaves and enters, or would
 --      24 the pools of its batch  25 open batches  26 the journal of money  27 all scopes of money
@@ -19,8 +19,8 @@
 local move = cjson.decode(ARGV[1])
 local id = move.id
 local lane = {
-  lane_places = KEYS[6], rest = KEYS[7], lane_sent = KEYS[10],
-  account_places = KEYS[15], account_sent = KEYS[16], cap = KEYS[17], breaker = KEYS[18], account_cap = KEYS[19],
+  places = KEYS[6], model = move.model, rest = KEYS[7], lane_sent = KEYS[10],
+  account_sent = KEYS[16], cap = KEYS[17], breaker = KEYS[18], account_cap = KEYS[19],
 }
 -- The caps of the configuration, and the batch's own, which a person may change at any time.
 local function caps_with_own(asked)
@@ -31,6 +31,7 @@ end
 local head = redis.call('GETRANGE', KEYS[1], 0, 15)
 if head == '' then return { 'missing' } end
 if tonumber(string.match(head, '^(%d+) ')) ~= move.had then return { 'changed' } end
+if move.place ~= 'keep' then take_over_places(KEYS[15], KEYS[6], string.sub(KEYS[1], 1, -#id - 1)) end
 -- Of Redis's clock only where leave is counted, or an upstream's health is.
 local now = (move.leave or move.health) and now_ms()
 local first_scope = 28
@@ -60,16 +61,13 @@ if move.leave then
   leave_given(lane, move.leave, move.rateWindowMs, id .. ' ' .. move.had, now)
   breaker_lets_pass(lane.breaker, id, now, move.probeMs or 0)
 end
-if move.place ~= 'keep' then
-  for _, places in ipairs({ lane.lane_places, lane.account_places }) do
-    if move.place == 'take' then redis.call('ZADD', places, move.at, id) else redis.call('ZREM', places, id) end
-  end
-end
+if move.place == 'take' then redis.call('ZADD', lane.places, 0, place_name(lane, id))
+elseif move.place == 'free' then redis.call('ZREM', lane.places, place_name(lane, id)) end
 local pulse = move.pulse and move.pulse.kind
 local taken, account_taken
 if pulse or move.restLane then
-  taken = redis.call('ZCARD', lane.lane_places)
-  account_taken = redis.call('ZCARD', lane.account_places)
+  taken = taken_in_lane(lane)
+  account_taken = taken_in_account(lane)
 end
 if pulse == 'accepted' then
   raise_cap(lane.cap, taken)

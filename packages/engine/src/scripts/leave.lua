@@ -15,11 +15,10 @@ local function rate_refuses(key, rate, window, now)
   return math.max(1, oldest[2] + window - now)
 end
 
-local function no_place(key, configured, cap_key, whose)
+local function no_place(taken, configured, cap_key, whose)
   local places, learned = configured, learned_places(cap_key)
   local is_learned = learned and (places == 0 or learned < places)
   if is_learned then places = learned end
-  local taken = redis.call('ZCARD', key)
   if places > 0 and taken >= places then return { 'full', taken, places, whose, is_learned and 'learned' or '' } end
   return nil
 end
@@ -35,8 +34,8 @@ local function leave_refused(keys, leave, window, now)
   if open_ms then return { 'breaker', math.ceil(open_ms), why, tried } end
   local rest = redis.call('PTTL', keys.rest)
   if rest > 0 then return { 'resting', rest, redis.call('GET', keys.rest) or '' } end
-  return no_place(keys.lane_places, leave.lane.inFlight, keys.cap, 'lane')
-    or no_place(keys.account_places, leave.account.inFlight, keys.account_cap, 'account')
+  return no_place(taken_in_lane(keys), leave.lane.inFlight, keys.cap, 'lane')
+    or no_place(taken_in_account(keys), leave.account.inFlight, keys.account_cap, 'account')
     or no_request(keys.lane_sent, leave.lane.perMinute, window, 'lane', now)
     or no_request(keys.account_sent, leave.account.perMinute, window, 'account', now)
 end
