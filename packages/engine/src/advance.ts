@@ -131,7 +131,7 @@ export interface MoveWithScopes {
 }
 
 function placeOf(video: Video, written: Video, asksForLeave: boolean): Move["place"] {
-  if (!takesPlace(written)) return "free";
+  if (!takesPlace(written)) return takesPlace(video) ? "free" : "keep";
   // A doubt that was over, and is a render after all.
   const isBack = video.status === "in_doubt" && !takesPlace(video);
   return asksForLeave || isBack ? "take" : "keep";
@@ -163,6 +163,30 @@ export function moveOf(video: Video, written: Video, options: AdvanceOptions): M
   };
   return { move, scopes: named };
 }
+
+/** Whether nothing of the video changes but its record, when it is due and its alarm: it is looked at, and goes on. */
+export const staysPut = (video: Video, move: Move): boolean =>
+  video.status === move.status &&
+  move.status !== "queued" &&
+  move.due !== undefined &&
+  move.alarm !== "none" &&
+  move.place === "keep" &&
+  steps.every((step) => move[step] === undefined);
+
+/** What a move may do beside. */
+const steps = [
+  "waited",
+  "events",
+  "counter",
+  "task",
+  "leave",
+  "restLane",
+  "pulse",
+  "turn",
+  "batch",
+  "postings",
+  "caps",
+] as const;
 
 type MoneyMove = Pick<Move, "postings" | "caps" | "estimate" | "ownScope">;
 

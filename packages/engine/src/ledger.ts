@@ -12,7 +12,7 @@ import {
   type VideoIn,
 } from "@reelq/contract";
 import type { Redis } from "ioredis";
-import { type Advance, type AdvanceOptions, advanceOf, moveOf } from "./advance.ts";
+import { type Advance, type AdvanceOptions, advanceOf, moveOf, staysPut } from "./advance.ts";
 import { isLoose, poolOf } from "./batches/pool.ts";
 import { positionsOf } from "./money.ts";
 import { type Clock, DAY, MINUTE } from "./clock.ts";
@@ -251,6 +251,10 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
       const { lane } = video;
       const { move, scopes } = moveOf(video, written, options);
       const { batch } = written;
+      if (staysPut(video, move)) {
+        const stays = [keys.video(video.id), keys.due, keys.alarms, keys.breaker(lane.upstream)];
+        return advanceOf(await scripts.stay(stays, [JSON.stringify(move), recordText(written)]), written);
+      }
       const reply = await scripts.advance(
         [
           keys.video(video.id),

@@ -26,6 +26,7 @@ export function defineScripts(redis: Redis) {
     turn: define<number>("turn"),
     waive: define<number>("waive"),
     advance: define<Reply>("advance", ["now", "breaker", "places", "leave", "money", "batch"]),
+    stay: define<Reply>("stay", ["now", "breaker"]),
     alarm: define<string>("alarm"),
     amend: define<number>("amend", ["target"]),
     claim: define<string[]>("claim", ["target"]),
