@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { settings } from "@reelq/service";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { nodeOptions } from "../../apps/cli/src/child.ts";
 import { readApiEnvironment } from "../../apps/api/src/env.ts";
 import { readSimulatorEnvironment } from "../../apps/simulator/src/env.ts";
 import { readWorkerEnvironment } from "../../apps/worker/src/env.ts";
@@ -65,11 +66,13 @@ describe("the compose file", () => {
     expect(readWorkerEnvironment(env).awsEndpointUrl).toBeUndefined();
   });
 
-  test("runs commands whose files exist", () => {
+  test("runs commands whose files exist, with what `reelq` tells their Node", () => {
     expect(ours.map(([name]) => name).toSorted()).toEqual(["api", "simulator", "worker"]);
-    for (const [, { command }] of ours) {
-      expect(command[0]).toBe("node");
-      expect(existsSync(rootOf(command[1] ?? ""))).toBe(true);
+    for (const [name, { command }] of ours) {
+      const [node, ...rest] = command;
+      expect(node).toBe("node");
+      expect(rest.slice(0, -1)).toEqual(nodeOptions[name as keyof typeof nodeOptions]);
+      expect(existsSync(rootOf(rest.at(-1) ?? ""))).toBe(true);
     }
   });
 

@@ -59,8 +59,12 @@ type Part = Readonly<Record<string, unknown>>;
 const isPart = (value: unknown): value is Part => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** A part that is missing, or is something else, stays so: the schema refuses it. */
-const filledIn = (record: unknown): unknown =>
-  isPart(record) ? eachPart(record, (part, usual) => ({ ...usual, ...part })) : record;
+const filledIn = (record: unknown): unknown => {
+  if (!isPart(record)) return record;
+  const { schema, ...said } = eachPart(record, (part, usual) => ({ ...usual, ...part }));
+  // The first shape is the second one with nothing left out.
+  return { ...said, schema: schema === 1 ? recordSchemaVersion : schema };
+};
 
 /** A record whose parts are changed, each by what it says where it does not say it. */
 function eachPart(record: Part, change: (part: Part, usual: Part) => Part): Part {

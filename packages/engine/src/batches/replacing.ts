@@ -11,6 +11,7 @@ import {
 } from "@reelq/contract";
 import type { Engine } from "../engine.ts";
 import { eventStreamLength } from "../event-stream.ts";
+import { recordText } from "../record.ts";
 import { defineScripts } from "../scripts.ts";
 import { type Clip, writeClip } from "./clip.ts";
 import { digestOf } from "./line.ts";
@@ -76,7 +77,7 @@ export function openReplacing(engine: Engine) {
         writeClip(clip),
         writeClip({ ...ownClip(clip), video: next.id, renderKey, before: beforeOf(clip) }),
         next.id,
-        JSON.stringify(next),
+        recordText(next),
         parkedUntil,
         turnOf(batch),
         poolOf(next),

@@ -38,7 +38,7 @@ export interface S3Settings {
 const SECOND = 1000;
 
 /** Of all uploads together: more would be memory without speed. */
-const partsAtOnce = 12;
+const partsAtOnce = 8;
 
 /** A body that comes at a few MB a second holds no place. */
 const fillWithinMs = 2 * SECOND;

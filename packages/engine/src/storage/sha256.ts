@@ -83,7 +83,9 @@ class HashThread {
       resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 16 },
     });
     const end = (error: Error) => {
-      this.#failure ??= new Error(`The thread that hashes ended: ${error.message}`, { cause: error });
+      // It exits after an error, and by then there may be another one.
+      if (this.#failure) return;
+      this.#failure = new Error(`The thread that hashes ended: ${error.message}`, { cause: error });
       onEnd();
       for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
     };
@@ -100,8 +102,8 @@ class HashThread {
   readonly ask = (question: Question): Promise<Answer> => {
     if (this.#failure) return Promise.reject(this.#failure);
     const answer = Promise.withResolvers<Answer>();
-    if (this.#waiting.push(answer) === 1) this.#worker.ref();
     this.#worker.postMessage(question, [question.bytes.buffer as ArrayBuffer]);
+    if (this.#waiting.push(answer) === 1) this.#worker.ref();
     return answer.promise;
   };
 }

@@ -35,6 +35,7 @@ export async function takeIn(
 ): Promise<TakenIn> {
   let hash: Sha256 | undefined;
   let bytes = 0;
+  let sha256 = "";
   async function* measured(): AsyncGenerator<HashedBlock> {
     for await (const block of inBlocks(body, cut, signal)) {
       judge?.see(block.bytes);
@@ -44,6 +45,8 @@ export async function takeIn(
       dropped(block.bytes.length);
       const hashed = await hash.add(block.bytes, hashesBlocks);
       block.moved(hashed.bytes);
+      // Before it is committed: a put that is done must not fail.
+      if (block.isLast) sha256 = await hash.digest();
       yield { ...block, ...hashed };
     }
   }
@@ -52,7 +55,7 @@ export async function takeIn(
   try {
     signal?.throwIfAborted();
     await write(measured());
-    return { bytes, sha256: await (hash ?? sha256Here()).digest() };
+    return { bytes, sha256 };
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
