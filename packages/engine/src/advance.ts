@@ -171,22 +171,23 @@ export const staysPut = (video: Video, move: Move): boolean =>
   move.due !== undefined &&
   move.alarm !== "none" &&
   move.place === "keep" &&
-  steps.every((step) => move[step] === undefined);
+  (Object.keys(move) as (keyof Move)[]).every((said) => ofEachMove.has(said));
 
-/** What a move may do beside. */
-const steps = [
-  "waited",
-  "events",
-  "counter",
-  "task",
-  "leave",
-  "restLane",
-  "pulse",
-  "turn",
-  "batch",
-  "postings",
-  "caps",
-] as const;
+/** All that `stay.lua` knows of; whatever else a move is told is `advance.lua`'s. */
+const ofEachMove: ReadonlySet<keyof Move> = new Set<keyof Move>([
+  "id",
+  "project",
+  "model",
+  "had",
+  "gets",
+  "status",
+  "at",
+  "due",
+  "place",
+  "alarm",
+  "health",
+  "rateWindowMs",
+]);
 
 type MoneyMove = Pick<Move, "postings" | "caps" | "estimate" | "ownScope">;
 

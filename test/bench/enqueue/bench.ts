@@ -1,12 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type App, startApp } from "../../support/processes.ts";
 import { redisServerProgram, startRedis, type TestRedis } from "../../support/redis.ts";
 import { type Bench, CannotRunError, type Line } from "../frame/bench.ts";
 import { inChild } from "../frame/child.ts";
 import { instantFleet } from "../frame/instant.ts";
 import { interleaved, median, medianOf } from "../frame/rounds.ts";
+import { settingFor } from "../frame/setting.ts";
 import type { Bulk, BulkInput, Load, LoadInput, Manner } from "./enqueue.ts";
 import { checkJobs, checkVideos } from "./queued.ts";
 
@@ -78,22 +76,12 @@ function takerAt(url: string, check: (count: number) => Promise<void>): Pick<Tak
 
 async function openApi(): Promise<Taker> {
   const redis = await startRedis();
-  const folder = await mkdtemp(join(tmpdir(), "reelq-bench-"));
-  // JSON is YAML too.
-  const config = join(folder, "reelq.yaml");
-  await writeFile(config, JSON.stringify(instantFleet));
-  const env = {
-    REDIS_URL: redis.url,
-    REELQ_CONFIG: config,
-    STORAGE_URL: `file:${join(folder, "videos")}`,
-    PORT: "0",
-    LOG_LEVEL: "warn",
-  };
+  const { env, remove } = await settingFor(redis.url, instantFleet);
   const app: App = startApp("api", { env });
   const close = async (): Promise<void> => {
     await app.kill("SIGTERM");
     await redis.stop();
-    await rm(folder, { recursive: true, force: true });
+    await remove();
   };
   try {
     return { ...takerAt((await app.ready) ?? "", (count) => checkVideos(redis.url, count)), close };

@@ -1,10 +1,8 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { openReelq, type ProjectStreamEvent, type Reelq } from "@reelq/sdk";
 import { type App, startApp } from "../../support/processes.ts";
 import { startRedis } from "../../support/redis.ts";
 import { instantModel, instantSize } from "../frame/instant.ts";
+import { settingFor } from "../frame/setting.ts";
 
 /** An API and a worker as processes of their own, as they are set up for use. */
 export interface Deployment {
@@ -25,37 +23,21 @@ export const typicalSeconds = 3;
 
 export async function deploy(upstreamUrl: string): Promise<Deployment> {
   const redis = await startRedis();
-  const folder = await mkdtemp(join(tmpdir(), "reelq-bench-"));
-  const config = join(folder, "reelq.yaml");
   const size = { sizes: [instantSize], defaultSize: instantSize };
   const length = { seconds: [1], defaultSeconds: 1 };
-  await writeFile(
-    config,
-    JSON.stringify({
-      upstreams: {
-        main: {
-          url: upstreamUrl,
-          models: [instantModel],
-          capabilities: { list: false, variants: false, remix: false },
-        },
-      },
-      models: { [instantModel]: { ...size, ...length, typicalRenderSeconds: typicalSeconds } },
-    }),
-  );
-  const env = {
-    REDIS_URL: redis.url,
-    REELQ_CONFIG: config,
-    STORAGE_URL: `file:${join(folder, "videos")}`,
-    PORT: "0",
-    LOG_LEVEL: "warn",
-  };
+  const { env, remove } = await settingFor(redis.url, {
+    upstreams: {
+      main: { url: upstreamUrl, models: [instantModel], capabilities: { list: false, variants: false, remix: false } },
+    },
+    models: { [instantModel]: { ...size, ...length, typicalRenderSeconds: typicalSeconds } },
+  });
   const apps: App[] = [startApp("api", { env }), startApp("worker", { env })];
   const listening = new AbortController();
   const close = async (): Promise<void> => {
     listening.abort();
     await Promise.all(apps.map((app) => app.kill("SIGTERM")));
     await redis.stop();
-    await rm(folder, { recursive: true, force: true });
+    await remove();
   };
   try {
     const [url = ""] = await Promise.all(apps.map((app) => app.ready));
