@@ -47,7 +47,7 @@ test("a reminder of a version that is over is let go", async () => {
     const stale = until(facts, "staleReminder", (fact) => fact.id === id && fact.reminded === 1, "version 1");
     await queues.queueFor(video)?.add("late", { video: id, version: 1 }, { jobId: "late" });
 
-    expect((await stale).version).toBeGreaterThanOrEqual(video.version);
+    expect((await stale).standing).toBeGreaterThanOrEqual(video.reminder);
   });
 });
 

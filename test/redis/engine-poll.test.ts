@@ -1,4 +1,6 @@
-import type { VideoIn } from "@reelq/contract";
+import { once } from "node:events";
+import type { VideoId, VideoIn } from "@reelq/contract";
+import { reminderId } from "@reelq/engine";
 import { afterAll, beforeAll, describe, test, type TestContext } from "vitest";
 import {
   type Bench,
@@ -214,5 +216,85 @@ describe.concurrent("a render without an end", () => {
     const given = await bench.reach(id, "failed");
     expect(given.failure.class).toBe("given_up");
     expect(given.task?.id).toBe(bench.simulator.tasks()[0]?.["id"]);
+  });
+});
+
+describe.concurrent("a look that finds it running", () => {
+  const idsIn = async ({ engine }: Bench): Promise<unknown[]> => {
+    const poll = engine.queues.all.find(({ name }) => name === "poll")!;
+    const jobs = await poll.getJobs(["delayed", "waiting", "active", "completed", "failed"]);
+    return jobs.map(({ id }) => id);
+  };
+  const looked = ({ engine }: Bench, id: VideoId, times: number) =>
+    until(
+      engine.facts,
+      "waited",
+      ({ video }) => video.id === id && video.status === "rendering" && video.looks.count >= times,
+      `${times} looks at ${id}`,
+    );
+
+  test("keeps its reminder for the next one, until the render is done", async (context) => {
+    const { expect } = context;
+    const bench = await openTimeless(context, { simulator: { renderMs: 600_000 } });
+    const stale = recorded(bench.engine.facts, "staleReminder");
+    const { id } = await bench.create("patience");
+    const begun = await bench.reach(id, "rendering");
+
+    await looked(bench, id, 3);
+    const video = await bench.read(id);
+
+    expect(video.version).toBeGreaterThanOrEqual(begun.version + 3);
+    expect(video.reminder).toBe(begun.reminder);
+    expect(await idsIn(bench)).toEqual([reminderId(begun)]);
+
+    bench.simulator.complete();
+    const stored = await bench.reach(id, "stored");
+    expect(stored.reminder).toBe(stored.version);
+    expect(await idsIn(bench)).toEqual([]);
+    expect(stale).toEqual([]);
+  });
+
+  test("because of a copy of its reminder leaves one, and no copy", async (context) => {
+    const { expect } = context;
+    const bench = await open(context, { simulator: { renderMs: 600_000 } });
+    const { id } = await bench.create("copied");
+    const begun = await bench.reach(id, "rendering");
+    const poll = bench.engine.queues.queueFor(begun)!;
+
+    const next = looked(bench, id, 3);
+    const copy = { name: "copy", data: { video: id, version: begun.reminder } };
+    await poll.addBulk(Array.from({ length: 5 }, () => copy));
+    await next;
+
+    const now = await bench.read(id);
+    expect(now.reminder).toBeGreaterThan(begun.reminder);
+    expect((await idsIn(bench)).filter((job) => job !== reminderId(begun))).toEqual([reminderId(now)]);
+  });
+
+  test("while somebody else looked because of the same reminder leaves it for the next one", async (context) => {
+    const { expect } = context;
+    const bench = await open(context, { simulator: { renderMs: 600_000 }, timeouts: { lookMs: 500 } });
+    const { facts, ledger } = bench.engine;
+    const swept = recorded(facts, "swept");
+    bench.simulator.addFault({ on: "retrieve", do: "hang", times: 1 });
+    const fenced = until(facts, "fenced", () => true, "a look that came second");
+    const hanging = once(bench.simulator, "look");
+    const { id } = await bench.create("looked at twice");
+    await hanging;
+
+    const before = (await bench.read(id)) as VideoIn<"rendering">;
+    const looks = { ...before.looks, count: before.looks.count + 1 };
+    const advance = await ledger.advance(
+      before,
+      { ...before, looks, dueAt: Date.now() + 700 },
+      { keepsReminder: true },
+    );
+    expect(advance.kind).toBe("moved");
+    expect(await fenced).toMatchObject({ id, version: before.version });
+    bench.simulator.complete();
+
+    const stored = await bench.reach(id, "stored");
+    expect(stored.looks.count).toBeGreaterThan(looks.count);
+    expect(swept).toEqual([]);
   });
 });

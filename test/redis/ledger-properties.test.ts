@@ -111,6 +111,7 @@ interface Wish {
   readonly task: string;
   readonly alarmAt: number | undefined;
   readonly restsLane: boolean;
+  readonly keepsReminder: boolean;
 }
 
 function destinationOf(aim: Wish["to"], from: Status): Status {
@@ -121,7 +122,7 @@ function destinationOf(aim: Wish["to"], from: Status): Status {
 }
 
 /** What a stage would ask the ledger for. */
-function asked({ to: aim, stale, task: id, alarmAt, restsLane }: Wish, model: Model, at: number) {
+function asked({ to: aim, stale, task: id, alarmAt, restsLane, keepsReminder }: Wish, model: Model, at: number) {
   const { versions } = model.videos[at] ?? { versions: [] };
   const before = versions[Math.min(stale, versions.length - 1)] ?? nowOf(undefined);
   const to = destinationOf(aim, before.status);
@@ -137,6 +138,7 @@ function asked({ to: aim, stale, task: id, alarmAt, restsLane }: Wish, model: Mo
       ? { restLane: { ms: 3_600_000, reason: "throttled", said: true, sentAt: 0 } }
       : {}),
     ...(alarmAt === undefined ? {} : { alarmAt }),
+    keepsReminder,
   };
   return { before, next, to, options, entersRendering: to === "rendering" && before.status !== "rendering", task };
 }
@@ -189,7 +191,9 @@ const advance = (pick: number, wish: Wish): Command =>
     const outcome = await engine.ledger.advance(before, next, options);
     expect(endOf(outcome)).toBe(foretold);
     if (outcome.kind !== "moved") return;
-    expect(outcome.video).toEqual({ ...next, version: before.version + 1, updatedAt: someTime });
+    const version = before.version + 1;
+    const reminder = wish.keepsReminder ? before.reminder : version;
+    expect(outcome.video).toEqual({ ...next, version, reminder, updatedAt: someTime });
     note(outcome.video, wish, model, at);
   });
 
@@ -345,6 +349,7 @@ const wish: fc.Arbitrary<Wish> = fc.record({
   task,
   alarmAt: fc.option(fc.nat(99), { nil: undefined }),
   restsLane: fc.nat(9).map((roll) => roll === 1),
+  keepsReminder: fc.boolean(),
 });
 const anyOrder: fc.Arbitrary<Order> = fc.oneof(
   fc.record({ do: fc.constant("cancel" as const), abandon: fc.boolean() }),

@@ -212,8 +212,8 @@ test("reminders of unknown videos, of old versions and of nonsense change nothin
   await bench.work();
   const stored = await bench.reach(video.id, "stored");
 
-  expect(stale).toContainEqual({ id: video.id, reminded: 1, version: 2 });
-  expect(stale).toContainEqual({ id: unknown, reminded: 1, version: null });
+  expect(stale).toContainEqual({ id: video.id, reminded: 1, standing: 2 });
+  expect(stale).toContainEqual({ id: unknown, reminded: 1, standing: null });
   expect(setAside.map(({ what }) => what)).toEqual(nonsense.map(() => "reminder"));
   expect(stored.attempts).toHaveLength(1);
   expect(bench.simulator.posts()).toHaveLength(1);

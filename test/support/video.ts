@@ -21,6 +21,7 @@ export function aVideo<S extends Status>(status: S, facts: Partial<VideoIn<S>> =
     schema: recordSchemaVersion,
     id: newVideoId(someTime),
     version: 1,
+    reminder: 1,
     project: "default",
     request: { prompt: "a cat", model: someLane.model, seconds: 10, size: "720x1280" },
     lane: someLane,
@@ -35,8 +36,22 @@ export function aVideo<S extends Status>(status: S, facts: Partial<VideoIn<S>> =
 
 /** The same video in its next status: what a stage would write. */
 export function inStatus<S extends Status>(video: VideoCore, status: S, facts: Partial<VideoIn<S>> = {}): VideoIn<S> {
-  const { schema, id, version, project, request, lane, createdAt, updatedAt, dueAt, attempts, setbacks } = video;
-  const core = { schema, id, version, project, request, lane, createdAt, updatedAt, dueAt, attempts, setbacks };
+  const { schema, id, version, reminder, project, request, lane, createdAt, updatedAt, dueAt, attempts, setbacks } =
+    video;
+  const core = {
+    schema,
+    id,
+    version,
+    reminder,
+    project,
+    request,
+    lane,
+    createdAt,
+    updatedAt,
+    dueAt,
+    attempts,
+    setbacks,
+  };
   return { ...core, status, ...proper(status), ...facts } as unknown as VideoIn<S>;
 }
 

@@ -5,7 +5,6 @@ import { CorruptRecordError } from "../../packages/engine/src/corrupt-record.ts"
 import { parseRecord, recordText } from "../../packages/engine/src/record.ts";
 import { aTask, aVideo, someTime } from "../support/video.ts";
 
-const textOf = (video: Video): string => kept(video, recordText(video));
 const kept = (video: Video, json: string): string => `${video.version} ${video.status} ${json}`;
 
 /** A render whose one attempt made its task, as nearly all are. */
@@ -58,7 +57,7 @@ describe("a record", () => {
         const mayHaveTask = "task" in usual || status === "failed" || status === "cancelled";
         const own = { ...(mayHaveTask ? { task } : {}), ...("looks" in usual ? { looks } : {}) };
         const video = { ...usual, ...others, ...own } as Video;
-        expect(parseRecord(video.id, textOf(video))).toEqual(video);
+        expect(parseRecord(video.id, recordText(video))).toEqual(video);
       }),
     );
   });
@@ -70,7 +69,7 @@ describe("a record", () => {
 
   test("of a render says neither its task nor its lane twice, and nothing of what did not happen", () => {
     const video = aRender();
-    const text = textOf(video);
+    const text = recordText(video);
     for (const [what, once] of [
       ["the task", video.task.id],
       ["the model", video.lane.model],
@@ -83,7 +82,7 @@ describe("a record", () => {
 
   test("whose task no attempt made is refused, not filled in", () => {
     const video = aRender();
-    const damaged = textOf(video).replace(/"task":"[^"]*",?/, "");
+    const damaged = recordText(video).replace(/"task":"[^"]*",?/, "");
     expect(() => parseRecord(video.id, damaged)).toThrow(CorruptRecordError);
   });
 
@@ -96,7 +95,7 @@ describe("a record", () => {
     ["its request", /"request":\{[^}]*\}/, '"request":"a cat"'],
   ])("that has something else for %s is refused", (_what, part, other) => {
     const video = aRender();
-    const text = textOf(video);
+    const text = recordText(video);
     const damaged = text.replace(part, other);
     expect(damaged).not.toBe(text);
     expect(() => parseRecord(video.id, damaged)).toThrow(CorruptRecordError);

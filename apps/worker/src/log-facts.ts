@@ -51,7 +51,7 @@ export function logFacts(facts: Facts, log: Logger): void {
     log.warn({ ...about(video), word }, "a status word nobody knows; taken for running"),
   );
   on("staleReminder", (fact) =>
-    log.debug({ video: fact.id, reminded: fact.reminded, version: fact.version }, "a reminder came too late"),
+    log.debug({ video: fact.id, reminded: fact.reminded, standing: fact.standing }, "a reminder came too late"),
   );
   on("fenced", (fact) =>
     log.warn(

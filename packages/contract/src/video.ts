@@ -196,8 +196,10 @@ export type PlaceInBatch = z.infer<typeof placeInBatchSchema>;
 const core = {
   schema: z.literal(recordSchemaVersion),
   id: videoIdSchema,
-  /** Counts the record's writes: what compare-and-set compares, and part of each reminder's id. */
+  /** Counts the record's writes: what compare-and-set compares. */
   version: z.number().int().positive(),
+  /** The version with which its reminder was made, and part of that one's id: a look that goes on keeps it. */
+  reminder: z.number().int().positive(),
   project: z.string(),
   request: requestSchema,
   lane: laneSchema,
@@ -286,6 +288,7 @@ export const coreOf = ({
   schema,
   id,
   version,
+  reminder,
   project,
   request,
   lane,
@@ -300,6 +303,7 @@ export const coreOf = ({
   schema,
   id,
   version,
+  reminder,
   project,
   request,
   lane,

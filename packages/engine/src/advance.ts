@@ -8,6 +8,8 @@ import type { HeldBack, LimitOwner, Obstacle } from "./obstacle.ts";
 
 /** What happens in the same script as the write. */
 export interface AdvanceOptions {
+  /** The reminder that stands is the next one too: it is to be delayed by whoever has it. */
+  readonly keepsReminder?: boolean;
   /** Ask for leave to send one POST. */
   readonly leave?: LaneLimits;
   /** For how long a POST that was given leave while the breaker is half-open keeps others from trying, in ms. */
@@ -49,24 +51,28 @@ export type Advance =
 const counterOf = (video: Video): string =>
   video.status === "failed" ? `failed ${video.failure.class}` : video.status;
 
-/** What `advance.lua` is told; what is left out does not happen. Times in ms since 1970. */
+/**
+ * What `advance.lua` is told; what is left out does not happen. Times in ms since 1970. Numbers that it only hands on
+ * to Redis are texts: Lua takes long to write one.
+ */
 interface Move {
   readonly id: VideoId;
   readonly project: string;
   /** Of its lane. */
   readonly model: string;
-  readonly had: number;
-  readonly gets: number;
+  readonly had: string;
+  readonly gets: string;
   readonly status: Status;
-  readonly at: number;
-  readonly due?: number;
+  readonly at: string;
+  readonly due?: string;
   /** It waited in its lane, or may have. */
   readonly waited?: true;
   /** The place in its lane. */
   readonly place: "take" | "keep" | "free";
-  readonly alarm: number | "keep" | "none";
+  /** A time, or what is to become of the one that is set. */
+  readonly alarm: `${number}` | "keep" | "none";
   /** The longest length of the stream that the event goes to. */
-  readonly events?: number;
+  readonly events?: string;
   /** The counter to raise. */
   readonly counter?: string;
   /** The task that the video comes to own. */
@@ -138,7 +144,7 @@ function placeOf(video: Video, written: Video, asksForLeave: boolean): Move["pla
 }
 
 export function moveOf(video: Video, written: Video, options: AdvanceOptions): MoveWithScopes {
-  const { alarmAt, caps, ...asked } = options;
+  const { alarmAt, caps, keepsReminder: _, ...asked } = options;
   const isNewStatus = video.status !== written.status;
   const { money, named } = moneyMove(video, written, caps);
   const move: Move = {
@@ -147,15 +153,15 @@ export function moveOf(video: Video, written: Video, options: AdvanceOptions): M
     id: video.id,
     project: video.project,
     model: video.lane.model,
-    had: video.version,
-    gets: written.version,
+    had: String(video.version),
+    gets: String(written.version),
     status: written.status,
-    at: written.updatedAt,
+    at: String(written.updatedAt),
     ...(video.status === "queued" ? { waited: true as const } : {}),
     place: placeOf(video, written, asked.leave !== undefined),
-    alarm: alarmAt === undefined ? (isNewStatus ? "none" : "keep") : Math.ceil(alarmAt),
-    ...(isFinal(written.status) ? {} : { due: written.dueAt }),
-    ...(isNewStatus ? { events: eventStreamLength, counter: counterOf(written) } : {}),
+    alarm: alarmAt === undefined ? (isNewStatus ? "none" : "keep") : `${Math.ceil(alarmAt)}`,
+    ...(isFinal(written.status) ? {} : { due: String(written.dueAt) }),
+    ...(isNewStatus ? { events: String(eventStreamLength), counter: counterOf(written) } : {}),
     ...(isNewStatus && written.status === "rendering" ? { task: written.task.id } : {}),
     ...(written.status === "queued" && written.batch && written.parked ? { turn: turnOf(written.batch) } : {}),
     ...batchMove(video, written),

@@ -22,8 +22,8 @@ export interface FactMap {
   accountStopped: [{ lane: Lane; code: string; message: string }];
   /** A status word nobody knows was taken for running: once per word. */
   unknownWord: [{ video: Video; word: string }];
-  /** A reminder came too late: the record had moved on. Harmless. */
-  staleReminder: [{ id: VideoId; reminded: number; version: number | null }];
+  /** A reminder came too late: the record goes by another one (`standing`, the version that one was made with). Harmless. */
+  staleReminder: [{ id: VideoId; reminded: number; standing: number | null }];
   /** Somebody else moved the video first; what this one brought is told here so that it is not lost. */
   fenced: [{ id: VideoId; version: number; wanted: Status; task: string | null }];
   /** A video is still where it is, and somebody should know: a render overdue, a file at risk. */

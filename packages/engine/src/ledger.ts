@@ -246,7 +246,9 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
     async advance(video, next, options = {}) {
       if (!isAllowed(video.status, next.status))
         throw new Error(`No move leads from ${video.status} to ${next.status} (${video.id}).`);
-      const written = { ...next, dueAt: Math.ceil(next.dueAt), version: video.version + 1, updatedAt: clock.now() };
+      const version = video.version + 1;
+      const reminder = options.keepsReminder ? video.reminder : version;
+      const written = { ...next, dueAt: Math.ceil(next.dueAt), version, reminder, updatedAt: clock.now() };
       const task = written.status === "rendering" ? written.task : undefined;
       const { lane } = video;
       const { move, scopes } = moveOf(video, written, options);

@@ -125,6 +125,7 @@ export function producerOn(engine: Engine, outside: Outside = nothingOutside): P
       schema: recordSchemaVersion,
       id: newVideoId(now),
       version: 1,
+      reminder: 1,
       status: "queued",
       project: caller.project,
       request,

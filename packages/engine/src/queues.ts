@@ -8,10 +8,13 @@ import type { Fleet } from "./fleet.ts";
 import type { Keys } from "./keys.ts";
 import { within } from "./within.ts";
 
-/** What a reminder says, by its id: look at this video now, if its record still has this version. It never holds the truth. */
+/** What a reminder says, by its id: look at this video now, if its record still goes by this reminder. It never holds the truth. */
 export interface Reminder {
   readonly video: VideoId;
+  /** Of the record, when the reminder was made. */
   readonly version: number;
+  /** Somebody added it under an id of their own: it is heard, and does not go on beside the one that the ledger knows. */
+  readonly isCopy: boolean;
 }
 
 /** The queue's name for a lane: what Bull Board shows. One queue a lane, because a rate limit stops a whole queue. */
@@ -39,14 +42,19 @@ export const needsReminder = (video: Video): boolean =>
   stageOf[video.status] !== null && !(video.status === "queued" && video.parked);
 
 /** The video's id and the record's own counter: the same reminder twice is one job, the next one is another. */
-export const reminderId = ({ id, version }: Video): string => `${id}.${version}`;
+export const reminderId = ({ id, reminder }: Video): string => `${id}.${reminder}`;
+
+/** Whether a move that one reminder brought about leaves the same one for the next look. */
+export const goesOn = (video: Video, next: Video): boolean =>
+  video.status === next.status && stageOf[next.status] === "poll";
 
 /** What a job reminds of. Its data says it where an older version made it, or a person did, under another id. */
 export function reminderOf({ id, data }: { readonly id?: unknown; readonly data: unknown }): Reminder | undefined {
   const { video, version } = (data ?? {}) as { video?: unknown; version?: unknown };
-  if (typeof video === "string" && isVideoId(video) && typeof version === "number") return { video, version };
+  if (typeof video === "string" && isVideoId(video) && typeof version === "number")
+    return { video, version, isCopy: id !== `${video}.${version}` };
   const [, named = "", number] = /^([^.]+)\.(\d+)$/.exec(String(id)) ?? [];
-  return isVideoId(named) ? { video: named, version: Number(number) } : undefined;
+  return isVideoId(named) ? { video: named, version: Number(number), isCopy: false } : undefined;
 }
 
 export interface Queues {

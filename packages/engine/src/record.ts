@@ -3,16 +3,13 @@ import { SECOND } from "./clock.ts";
 import { CorruptRecordError } from "./corrupt-record.ts";
 
 /**
- * What is kept of a video. A hundred thousand lie in Redis's memory: what follows from the rest of it is left out, and
+ * What is kept of a video, as it stands in Redis: `version status json`. A hundred thousand lie in Redis's memory: what follows from the rest of it is left out, and
  * filled in when it is read.
  */
 export function recordText(video: Video): string {
   const hadNone = Object.values(video.setbacks).every((times) => times === 0);
-  const short = eachPart({ ...video }, (part, usual) => {
-    const said = Object.entries(part).filter(([name, value]) => value !== usual[name]);
-    return Object.fromEntries(said);
-  });
-  return JSON.stringify(hadNone ? { ...short, setbacks: undefined } : short);
+  const short = eachPart({ ...video }, withoutUsual);
+  return `${video.version} ${video.status} ${JSON.stringify(hadNone ? { ...short, setbacks: undefined } : short)}`;
 }
 
 /** The Redis door: a record is parsed here and trusted from here on. */
@@ -56,6 +53,13 @@ export function readable(id: VideoId, text: string | null | undefined): Video[] 
 
 type Part = Readonly<Record<string, unknown>>;
 
+/** Each move writes a record: a loop takes a third of the time that lists of its fields would. */
+function withoutUsual(part: Part, usual: Part): Part {
+  const said: Record<string, unknown> = {};
+  for (const name of Object.keys(part)) if (part[name] !== usual[name]) said[name] = part[name];
+  return said;
+}
+
 const isPart = (value: unknown): value is Part => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** A part that is missing, or is something else, stays so: the schema refuses it. */
@@ -68,11 +72,11 @@ const filledIn = (record: unknown): unknown => {
 
 /** A record whose parts are changed, each by what it says where it does not say it. */
 function eachPart(record: Part, change: (part: Part, usual: Part) => Part): Part {
-  const { request, lane, attempts, task, looks } = record;
+  const { version, request, lane, attempts, task, looks } = record;
   const changed = (part: unknown, usual: Part): unknown => (isPart(part) ? change(part, usual) : part);
   const upstream = isPart(lane) ? lane["upstream"] : undefined;
   return {
-    ...record,
+    ...change(record, { reminder: version }),
     lane: changed(lane, { model: isPart(request) ? request["model"] : undefined }),
     attempts: Array.isArray(attempts)
       ? attempts.map((attempt: unknown, at) => changed(attempt, usualAttempt(attempt, at, upstream)))

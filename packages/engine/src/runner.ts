@@ -8,7 +8,7 @@ import type { AdvanceOptions, BreakerChange } from "./advance.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Finished } from "./learned.ts";
 import { type HeldBack, type Obstacle, sayObstacle } from "./obstacle.ts";
-import { needsReminder, type Queues, type Reminder } from "./queues.ts";
+import { goesOn, needsReminder, type Queues, type Reminder } from "./queues.ts";
 import type { Shares } from "./shares.ts";
 import type { StageContext } from "./stages/context.ts";
 import { download } from "./stages/download.ts";
@@ -58,8 +58,8 @@ export async function run(reminder: Reminder, stage: StageName, parts: RunnerPar
     facts.emit("setAside", { what: "record", id: error.id, reason: error.message });
     return done;
   }
-  if (!video || video.version !== reminder.version) {
-    facts.emit("staleReminder", { id: reminder.video, reminded: reminder.version, version: video?.version ?? null });
+  if (!video || video.reminder !== reminder.version) {
+    facts.emit("staleReminder", { id: reminder.video, reminded: reminder.version, standing: video?.reminder ?? null });
     return done;
   }
   const giveBack = parts.shares.take(stage, video.lane.upstream);
@@ -67,7 +67,7 @@ export async function run(reminder: Reminder, stage: StageName, parts: RunnerPar
   const release = holdWhileRunning(video, parts);
   try {
     const verdict = await conclude(video, context);
-    return verdict ? await apply(video, verdict, parts) : done;
+    return verdict ? await apply(video, verdict, parts, reminder.isCopy ? undefined : reminder) : done;
   } finally {
     release();
     giveBack();
@@ -95,14 +95,19 @@ async function conclude(video: Video, context: StageContext): Promise<Verdict | 
   }
 }
 
-/** The one place where a verdict becomes a write, a reminder or a wait. */
-async function apply(video: Video, verdict: Verdict, parts: RunnerParts): Promise<Afterwards> {
+/**
+ * The one place where a verdict becomes a write, a reminder or a wait.
+ * @param standing the reminder that led here, where the record goes by it: a look that goes on keeps it
+ */
+async function apply(video: Video, verdict: Verdict, parts: RunnerParts, standing?: Reminder): Promise<Afterwards> {
   if (verdict.kind === "later") {
     await parts.ledger.hold(video, parts.context.clock.now() + verdict.delayMs);
     parts.context.facts.emit("waited", { video, note: verdict.note });
     return { kind: "delay", delayMs: verdict.delayMs };
   }
-  const written = await write(video, verdict.next, verdict.options, parts);
+  const keepsReminder = standing !== undefined && goesOn(video, verdict.next);
+  const written = await write(video, verdict.next, { ...verdict.options, keepsReminder }, parts);
+  if (written.kind === "fenced") return standing ? untilNext(standing, parts) : done;
   if (written.kind === "refused") {
     const instead = verdict.kind === "intend" ? await verdict.refused(written.obstacle) : undefined;
     return instead ? apply(video, instead, parts) : rest(video, written.obstacle, parts.context);
@@ -118,6 +123,7 @@ async function apply(video: Video, verdict: Verdict, parts: RunnerParts): Promis
   }
   announce(video, written.video, verdict.note, parts);
   if (verdict.lesson) void teach(video, verdict.lesson, parts);
+  if (keepsReminder) return { kind: "delay", delayMs: verdict.delayMs };
   if (needsReminder(written.video)) await parts.queues.remind(written.video, verdict.delayMs);
   return done;
 }
@@ -128,6 +134,8 @@ type Written =
   /** No leave to send: nothing was written. */
   | { readonly kind: "refused"; readonly obstacle: Obstacle }
   | { readonly kind: "held_back"; readonly by: HeldBack }
+  /** Somebody else wrote first. */
+  | { readonly kind: "fenced" }
   /** A POST was answered with a task that another video owns. */
   | { readonly kind: "contested"; readonly owner: VideoId };
 
@@ -164,8 +172,15 @@ async function write(
         wanted: next.status,
         task: "task" in next ? (next.task?.id ?? null) : null,
       });
-      return done;
+      return advance.kind === "taken" ? done : { kind: "fenced" };
   }
+}
+
+/** Two looked because of one reminder, as where BullMQ took the first for dead: it is the next look's too. */
+async function untilNext(reminder: Reminder, { ledger, context }: RunnerParts): Promise<Afterwards> {
+  const video = await ledger.read(reminder.video);
+  if (video?.reminder !== reminder.version || !needsReminder(video)) return done;
+  return { kind: "delay", delayMs: Math.max(0, video.dueAt - context.clock.now()) };
 }
 
 /**

@@ -198,6 +198,9 @@ function startStage(
   return { worker, connection };
 }
 
+/** Always the same one: each look ends so, and an error walks its stack when it is made. */
+const delayed = new DelayedError();
+
 /** The one place where BullMQ's own way of saying «later» is used. */
 async function handle(
   job: Job,
@@ -225,7 +228,7 @@ async function handle(
     case "delay":
       // BullMQ counts by the machine's own clock, whatever ours says.
       await job.moveToDelayed(Date.now() + afterwards.delayMs, token);
-      throw new DelayedError();
+      throw delayed;
     case "rest":
       await worker.rateLimit(afterwards.restMs);
       throw new RateLimitError();

@@ -6,7 +6,7 @@ import type { Lives, LivesInput } from "./lives.ts";
 import { startPostgres } from "./postgres.ts";
 
 const rounds = 5;
-const sizes = { atOnce: 5_000, lives: 5_000, concurrency: 100 };
+const sizes = { atOnce: 12_000, lives: 12_000, concurrency: 100 };
 
 /** Much slower, so fewer of them say as much. */
 const graphileSizes = { atOnce: 500, lives: 500, concurrency: 20 };

@@ -3,10 +3,16 @@ import { asChild } from "../frame/child.ts";
 import { instantFleet, instantModel, instantStorage, instantUpstream } from "../frame/instant.ts";
 import { costsOn, type Lives, type LivesInput, livesOf, looksEach, openLoop } from "./lives.ts";
 
+/** An account with room for all: a worker fills places that it knows of with 64 POSTs at once. */
+const fleet = openFleet({
+  ...instantFleet,
+  upstreams: { main: { ...instantFleet.upstreams.main, limits: { inFlight: 1_000_000 } } },
+});
+
 asChild(async (input: LivesInput): Promise<Lives> => {
   const engine = openEngine({
     redisUrl: input.serverUrl,
-    fleet: openFleet(instantFleet),
+    fleet,
     storage: instantStorage(),
     patient: true,
   });

@@ -38,6 +38,7 @@ const core: VideoCore = {
   schema: recordSchemaVersion,
   id: exampleIds.video satisfies VideoId,
   version: 1,
+  reminder: 1,
   project: "studio",
   request: { prompt: "A fox in the snow, first light", model: "sora-2", seconds: 10, size: "1280x720" },
   lane: { upstream: "main", model: "sora-2" },

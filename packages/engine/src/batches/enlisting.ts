@@ -102,6 +102,7 @@ export function openEnlisting(engine: Engine) {
         schema: recordSchemaVersion,
         id: newVideoId(now),
         version: 1,
+        reminder: 1,
         status: "queued",
         project: spec.project,
         request,

@@ -44,6 +44,7 @@ export function openReplacing(engine: Engine) {
       ...coreOf(video),
       id: newVideoId(now),
       version: 1,
+      reminder: 1,
       status: "queued",
       request,
       lane,

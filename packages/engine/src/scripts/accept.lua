@@ -4,7 +4,7 @@
 --      again where there is none)
 -- ARGV 1 now, ms  2 longest length of the event stream  3 how long memories of requests without a key are kept, ms
 --      4 the same of those with one, and for each video
---      id, record as JSON, due at in ms, project, fingerprint of the request, and which memory: 'key', of an
+--      id, record with its head, due at in ms, project, fingerprint of the request, and which memory: 'key', of an
 --      idempotency key  'first', of what was asked without one  'again', the same, and the client says that it repeats
 --      itself  '', none
 -- Returns {'done', then for each video the id under which it is known, which is another's where it was asked before}
@@ -67,7 +67,7 @@ for number = 1, count do
   local id, project, memory = ARGV[arg + 1], ARGV[arg + 4], ARGV[arg + 6]
   if not known[number] then
     records[#records + 1] = KEYS[key + 1]
-    records[#records + 1] = '1 queued ' .. ARGV[arg + 2]
+    records[#records + 1] = ARGV[arg + 2]
     index(KEYS[1], 0, id)
     index(KEYS[key + 2], 0, id)
     index(KEYS[2], ARGV[arg + 3], id)

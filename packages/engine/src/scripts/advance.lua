@@ -9,7 +9,7 @@
 --      20 its batch  21 clips that have ended  22, 23 the pools of its batch that it leaves and enters, or would
 --      24 the pools of its batch  25 open batches  26 the journal of money  27 all scopes of money
 --      28 renders of its project  29... balances of the scopes that the move names by their numbers
--- ARGV 1 the move as JSON: `Move` in advance.ts says what is in it  2 the record as JSON
+-- ARGV 1 the move as JSON: `Move` in advance.ts says what is in it  2 the record, with its head
 -- Returns {'moved', event id or '', what the breaker did or '', why it pauses its batch or ''} | {'changed'}: another version | {'missing'}
 --         | {'owned', id}: another video owns the task
 --         | no leave: {'full', in flight, places, whose, 'learned' or ''} | {'rate', ms, allowed, whose}
@@ -30,15 +30,14 @@ local function caps_with_own(asked)
 end
 local head = redis.call('GETRANGE', KEYS[1], 0, 15)
 if head == '' then return { 'missing' } end
-if tonumber(string.match(head, '^(%d+) ')) ~= move.had then return { 'changed' } end
+if string.match(head, '^(%d+) ') ~= move.had then return { 'changed' } end
 if move.place ~= 'keep' then take_over_places(KEYS[15], KEYS[6], string.sub(KEYS[1], 1, -#id - 1)) end
--- Of Redis's clock only where leave is counted, or an upstream's health is.
-local now = (move.leave or move.health) and now_ms()
 local first_scope = 28
+local is_breaker_open
 if move.leave then
   local refused = move.batch and batch_refuses(KEYS[20])
     or move.caps and budget_refuses(caps_with_own(move), move.estimate, first_scope)
-    or leave_refused(lane, move.leave, move.rateWindowMs, now)
+  if not refused then refused, is_breaker_open = leave_refused(lane, move.leave, move.rateWindowMs) end
   if refused then return refused end
 end
 if move.batch and move.batch.key then
@@ -51,29 +50,27 @@ if move.batch and move.batch.key then
   redis.call('HSET', KEYS[28], move.batch.key, id)
 end
 if move.task then
-  local owner = redis.call('GET', KEYS[8])
-  if owner and owner ~= id then return { 'owned', owner } end
-  redis.call('SET', KEYS[8], id)
+  if redis.call('SETNX', KEYS[8], id) == 0 then
+    local owner = redis.call('GET', KEYS[8])
+    if owner ~= id then return { 'owned', owner } end
+  end
   redis.call('ZADD', KEYS[12], move.at, move.task)
   redis.call('ZREMRANGEBYRANK', KEYS[12], 0, -51)
 end
 if move.leave then
-  leave_given(lane, move.leave, move.rateWindowMs, id .. ' ' .. move.had, now)
-  breaker_lets_pass(lane.breaker, id, now, move.probeMs or 0)
+  leave_given(lane, move.leave, move.rateWindowMs, id .. ' ' .. move.had)
+  if is_breaker_open then breaker_lets_pass(lane.breaker, id, move.probeMs or 0) end
 end
-if move.place == 'take' then redis.call('ZADD', lane.places, 0, place_name(lane, id))
+if move.place == 'take' then redis.call('ZADD', lane.places, '0', place_name(lane, id))
 elseif move.place == 'free' then redis.call('ZREM', lane.places, place_name(lane, id)) end
 local pulse = move.pulse and move.pulse.kind
-local taken, account_taken
-if pulse or move.restLane then
-  taken = taken_in_lane(lane)
-  account_taken = taken_in_account(lane)
-end
+local account_taken
+if pulse == 'crowded' or move.restLane then account_taken = taken_in_account(lane) end
 if pulse == 'accepted' then
-  raise_cap(lane.cap, taken)
-  raise_cap(lane.account_cap, account_taken)
-  redis.call('HDEL', lane.cap, 'throttles')
+  raise_cap(lane.cap, taken_in_lane, lane)
+  raise_cap(lane.account_cap, taken_in_account, lane)
 elseif pulse == 'crowded' then
+  local taken = taken_in_lane(lane)
   -- Where none of the lane's own tasks runs, those of the account's other lanes are too many.
   if taken > 0 or account_taken == 0 then lower_cap(lane.cap, taken, move.pulse.sentAt, move.at)
   else lower_cap(lane.account_cap, account_taken, move.pulse.sentAt, move.at) end
@@ -82,15 +79,15 @@ end
 if move.restLane and (move.restLane.said or pulse ~= 'crowded' or account_taken == 0) then
   rest_lane(lane, move.restLane, move.at)
 end
-local breaker = move.health and breaker_hears(lane.breaker, move.health, id, now) or ''
-redis.call('SET', KEYS[1], move.gets .. ' ' .. move.status .. ' ' .. ARGV[2])
+local breaker = move.health and breaker_hears(lane.breaker, move.health, id) or ''
+redis.call('SET', KEYS[1], ARGV[2])
 if KEYS[2] ~= KEYS[3] then
   redis.call('ZREM', KEYS[2], id)
-  redis.call('ZADD', KEYS[3], 0, id)
+  redis.call('ZADD', KEYS[3], '0', id)
 end
 local waits = move.status == 'queued' and not move.turn
 if move.waited and (KEYS[13] ~= KEYS[14] or not waits) then redis.call('ZREM', KEYS[13], id) end
-if waits then redis.call('ZADD', KEYS[14], 0, id) end
+if waits then redis.call('ZADD', KEYS[14], '0', id) end
 if move.postings then post_money(move.postings, first_scope, KEYS[26], KEYS[27], move) end
 local paused
 if move.batch then

@@ -6,7 +6,7 @@
 --      of the video that was known for its render key (or its own again)
 -- ARGV 1 now, ms  2 longest length of the event stream  3 project  4 number of the first clip  5 due time of what waits
 --      6 micro-USD that all of these will cost, and for each clip
---      'new' | 'reused' | 'shared', the clip as JSON, video id, record as JSON or '', turn in its pool, pool's name,
+--      'new' | 'reused' | 'shared', the clip as JSON, video id, record with its head or '', turn in its pool, pool's name,
 --      render key, custom id of its line where it is the first take or '', the video that was known for its render key
 --      ('' none; '*': it does not matter), the version that this one must still have where it is taken over
 -- Returns the highest number that was accepted; nothing is written unless the first clip is the next one. -1: another
@@ -32,7 +32,7 @@ for at = 1, count do
   if ARGV[arg + 8] ~= '' then lines[#lines + 1], lines[#lines + 2] = ARGV[arg + 8], number end
   if origin == 'new' then
     fresh = fresh + 1
-    records[#records + 1], records[#records + 2] = KEYS[key + 1], '1 queued ' .. ARGV[arg + 4]
+    records[#records + 1], records[#records + 2] = KEYS[key + 1], ARGV[arg + 4]
     videos[#videos + 1], videos[#videos + 2] = 0, id
     due[#due + 1], due[#due + 2] = ARGV[5], id
     renders[#renders + 1], renders[#renders + 2] = ARGV[arg + 7], id

@@ -2,7 +2,7 @@
 -- KEYS 1 batch  2 its clips  3 the new record  4 all videos  5 queued videos of the project  6 due  7 events
 --      8 the pool that it waits in  9 pools of the batch  10 open batches  11 renders of the project
 --      12 those that remix its source, or the record again  13 shared clips  14 clips that have ended
--- ARGV 1 number  2 the clip as it was  3 the clip as it will be  4 id  5 record as JSON  6 due at  7 turn  8 pool's name
+-- ARGV 1 number  2 the clip as it was  3 the clip as it will be  4 id  5 record with its head  6 due at  7 turn  8 pool's name
 --      9 batch  10 project  11 now, ms  12 longest length of the event stream  13 micro-USD that it will cost
 --      14 render key  15 the batch's field that counts the one before it  16 1 where that was left out for its source's sake
 --      17 `batch number` of its source, or ''
@@ -10,7 +10,7 @@
 if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end
 if ARGV[15] == 'sharedOpen' and redis.call('HDEL', KEYS[13], ARGV[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
-redis.call('SET', KEYS[3], '1 queued ' .. ARGV[5])
+redis.call('SET', KEYS[3], ARGV[5])
 redis.call('ZADD', KEYS[4], 0, ARGV[4])
 redis.call('ZADD', KEYS[5], 0, ARGV[4])
 redis.call('ZADD', KEYS[6], ARGV[6], ARGV[4])
