@@ -502,8 +502,36 @@ describe("overdue", () => {
     const [later, sooner] = [await dueIn(20), await dueIn(10)];
     await dueIn(30);
 
-    expect(await ledger.overdue(someTime + 30, 10)).toEqual([sooner, later]);
-    expect(await ledger.overdue(someTime + 30, 1)).toEqual([sooner]);
+    expect((await ledger.overdue(someTime + 30, 10)).map(({ id }) => id)).toEqual([sooner, later]);
+    expect((await ledger.overdue(someTime + 30, 1)).map(({ id }) => id)).toEqual([sooner]);
+  });
+
+  test("are put off together where their reminders are there, unless they moved on", async () => {
+    const { ledger, keys } = emptyLedger();
+    const dueAt = someTime + 10;
+    const videos = await Promise.all(
+      ["reminded", "lost", "finished", "moved"].map(async (prompt) => {
+        const request = { prompt, model: someLane.model, seconds: 10, size: "720x1280" };
+        const video = aVideo("queued", { dueAt: someTime + 0.5, request });
+        await ledger.accept([{ video }]);
+        return video;
+      }),
+    );
+    const reminderKey = (video: Video) => `${keys.prefix}:poll:${video.id}`;
+    const [reminded, , finished, moved] = videos;
+    await redis.hset(reminderKey(reminded!), { timestamp: someTime });
+    await redis.hset(reminderKey(finished!), { timestamp: someTime, finishedOn: someTime });
+    await redis.hset(reminderKey(moved!), { timestamp: someTime });
+    const standing = videos.map((video) => {
+      return { video, reminderKey: reminderKey(video), wasDueAt: someTime + 0.5, dueAt };
+    });
+    await ledger.hold(moved!, someTime + 5);
+
+    const without = await ledger.putOffStanding(standing);
+
+    expect(without.map(({ request }) => request.prompt)).toEqual(["lost", "finished"]);
+    const due = await Promise.all(videos.map(({ id }) => redis.zscore(keys.due, id)));
+    expect(due.map((score) => Number(score) - someTime)).toEqual([10, 0.5, 0.5, 5]);
   });
 });
 

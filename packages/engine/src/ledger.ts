@@ -18,6 +18,7 @@ import { positionsOf } from "./money.ts";
 import { type Clock, DAY, MINUTE } from "./clock.ts";
 import { eventOf, eventStreamLength } from "./event-stream.ts";
 import { readIdPage } from "./id-page.ts";
+import { CorruptRecordError } from "./corrupt-record.ts";
 import type { Keys } from "./keys.ts";
 import { type Breaker, type LaneState, readBreakers, readLaneStates } from "./lane-state.ts";
 import type { LaneLimits } from "./lane.ts";
@@ -77,6 +78,21 @@ export interface VideoPage {
   readonly hasMore: boolean;
 }
 
+export interface Overdue {
+  readonly id: VideoId;
+  readonly dueAt: number;
+}
+
+/** A video that is overdue, and the key of the reminder that it should have. Times in ms since 1970. */
+export interface Standing {
+  readonly video: Video;
+  readonly reminderKey: string;
+  /** As `overdue` said it. */
+  readonly wasDueAt: number;
+  /** When it is due again. */
+  readonly dueAt: number;
+}
+
 /** A task that a worker brought after its attempt had been taken for lost. */
 export interface Evidence {
   readonly attempt: number;
@@ -114,8 +130,15 @@ export interface Ledger {
   counts(): Promise<Record<Status, number>>;
   /** What has happened since the ledger began: moves into each status (failures by class) and alarms, by name. */
   counters(): Promise<Readonly<Record<string, number>>>;
-  /** Ids whose due time has passed, the most overdue first. */
-  overdue(before: number, limit: number): Promise<VideoId[]>;
+  /** Whose due time has passed, the most overdue first; times in ms since 1970. */
+  overdue(before: number, limit: number): Promise<Overdue[]>;
+  /** The records of many, in one question; an error in the place of one that cannot be read. */
+  readAll(ids: readonly VideoId[]): Promise<(Video | CorruptRecordError | undefined)[]>;
+  /**
+   * Puts off those of many overdue videos whose reminder is there.
+   * @returns those without one; nothing of those that moved on meanwhile
+   */
+  putOffStanding(videos: readonly Standing[]): Promise<Video[]>;
   /** Puts off an id whose record nobody can read or that is gone. */
   putOff(id: string, dueAt: number | null): Promise<void>;
   ownerOf(upstream: string, task: string): Promise<VideoId | undefined>;
@@ -330,7 +353,33 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
     },
 
     async overdue(before, limit) {
-      return (await redis.zrange(keys.due, "-inf", `(${before}`, "BYSCORE", "LIMIT", 0, limit)) as VideoId[];
+      const found = await redis.zrange(keys.due, "-inf", `(${before}`, "BYSCORE", "LIMIT", 0, limit, "WITHSCORES");
+      return Array.from({ length: found.length / 2 }, (_, at) => ({
+        id: found[at * 2] as VideoId,
+        dueAt: Number(found[at * 2 + 1]),
+      }));
+    },
+
+    async readAll(ids) {
+      const texts = ids.length > 0 ? await redis.mget(ids.map(keys.video)) : [];
+      return ids.map((id, at) => {
+        const text = texts[at];
+        try {
+          return text ? parseRecord(id, text) : undefined;
+        } catch (error) {
+          if (error instanceof CorruptRecordError) return error;
+          throw error;
+        }
+      });
+    },
+
+    async putOffStanding(videos) {
+      if (videos.length === 0) return [];
+      const lost = await scripts.standing(
+        [keys.due, ...videos.map(({ reminderKey }) => reminderKey)],
+        videos.flatMap(({ video, wasDueAt, dueAt }) => [video.id, wasDueAt, Math.ceil(dueAt)]),
+      );
+      return lost.flatMap((number) => videos[number - 1]?.video ?? []);
     },
 
     async putOff(id, dueAt) {

@@ -61,6 +61,8 @@ export interface Queues {
   /** For Bull Board. */
   readonly all: readonly Queue[];
   queueFor(video: Video): Queue | undefined;
+  /** Redis's key of the reminder that a video should have; none where it needs none. */
+  reminderKey(video: Video): string | undefined;
   /** Adds the reminder of a record's current version; adding it twice is one. */
   remind(video: Video, delayMs: number): Promise<void>;
   /** Adds the reminders of many, at once. */
@@ -119,6 +121,7 @@ export function openQueues(connection: Redis, keys: Keys, fleet: Fleet, onError:
       return [...queues.values()];
     },
     queueFor,
+    reminderKey: (video) => queueFor(video)?.toKey(reminderId(video)),
     remind,
 
     remindAll(videos) {
@@ -132,13 +135,9 @@ export function openQueues(connection: Redis, keys: Keys, fleet: Fleet, onError:
       if (!queue) return false;
       const id = reminderId(video);
       // Not BullMQ's own question for a job's state: it walks through the whole queue.
-      const [exists, ...finished] = await Promise.all([
-        connection.exists(queue.toKey(id)),
-        connection.zscore(queue.toKey("completed"), id),
-        connection.zscore(queue.toKey("failed"), id),
-      ]);
-      const isFinished = finished.some((score) => score !== null);
-      if (exists === 1 && !isFinished) return false;
+      const [addedAt, finishedOn] = await connection.hmget(queue.toKey(id), "timestamp", "finishedOn");
+      const isFinished = typeof finishedOn === "string";
+      if (typeof addedAt === "string" && !isFinished) return false;
       // A finished job of this id would swallow the new one.
       if (isFinished) await queue.remove(id);
       await remind(video, 0);

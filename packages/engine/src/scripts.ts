@@ -43,5 +43,6 @@ export function defineScripts(redis: Redis) {
     renew: define<number>("renew", ["target"]),
     rotate: define<number>("rotate"),
     settle: define<Reply>("settle", ["target"]),
+    standing: define<number[]>("standing"),
   };
 }

@@ -8,7 +8,7 @@ import { type Fleet, serves } from "./fleet.ts";
 import type { Keys } from "./keys.ts";
 import { foldJournal } from "./journal.ts";
 import { laneName } from "./lane.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger, Overdue, Standing } from "./ledger.ts";
 import type { Queues } from "./queues.ts";
 import { emptyTrash } from "./removal.ts";
 import { elsewhere } from "./route.ts";
@@ -42,11 +42,11 @@ export async function sweep(parts: SweepParts): Promise<void> {
   const reminded: VideoId[] = [];
   let held = 0;
   for (;;) {
-    const ids = await parts.ledger.overdue(parts.clock.now() - timings.graceMs, pageLength);
-    const restored = await restoreAll(ids, parts);
+    const page = await parts.ledger.overdue(parts.clock.now() - timings.graceMs, pageLength);
+    const restored = await restoreAll(page, parts);
     reminded.push(...restored);
-    held += ids.length - restored.length;
-    if (ids.length < pageLength) break;
+    held += page.length - restored.length;
+    if (page.length < pageLength) break;
   }
   if (reminded.length > 0) facts.emit("swept", { reminded, held });
   await raiseAlarms(parts);
@@ -56,15 +56,26 @@ export async function sweep(parts: SweepParts): Promise<void> {
 }
 
 /** Those whose next step had been lost. Each is put off, so that one pass meets it once. */
-async function restoreAll(ids: readonly VideoId[], parts: SweepParts): Promise<VideoId[]> {
-  const read = await Promise.all(ids.map((id) => readOrSetAside(id, parts)));
-  const videos = read.filter((video) => video !== undefined);
-  const served = videos.filter((video) => serves(parts.fleet, video));
-  const unserved = videos.filter((video) => !served.includes(video));
-  const restored = await Promise.all(served.map(async (video) => ((await restore(video, parts)) ? video.id : [])));
+async function restoreAll(page: readonly Overdue[], parts: SweepParts): Promise<VideoId[]> {
+  const { ledger, queues, fleet, clock } = parts;
+  const records = await ledger.readAll(page.map(({ id }) => id));
+  const standing: Standing[] = [];
+  const others: Video[] = [];
+  for (const [at, { id, dueAt: wasDueAt }] of page.entries()) {
+    const video = await readable(id, records[at], parts);
+    if (!video) continue;
+    const reminderKey = serves(fleet, video) ? queues.reminderKey(video) : undefined;
+    if (reminderKey === undefined) others.push(video);
+    else {
+      const factor = video.status === "queued" ? waitsFactor : 1;
+      standing.push({ video, reminderKey, wasDueAt, dueAt: clock.now() + factor * fleet.timings.graceMs });
+    }
+  }
+  const lost = await ledger.putOffStanding(standing);
+  const restored = await Promise.all(lost.map(async (video) => ((await restore(video, parts)) ? video.id : [])));
   // One after the other: where the last one went says where there is room for the next.
   const moved: VideoId[] = [];
-  for (const video of unserved) if (await serveOrRestore(video, parts)) moved.push(video.id);
+  for (const video of others) if (await serveOrRestore(video, parts)) moved.push(video.id);
   return [...restored.flat(), ...moved];
 }
 
@@ -76,18 +87,17 @@ const waitsFactor = 2;
 
 /** True where its next step had been lost. */
 async function restore(video: Video, { ledger, queues, clock, fleet }: SweepParts): Promise<boolean> {
-  if (isFinal(video.status)) {
-    await ledger.putOff(video.id, null);
-    return false;
-  }
   const restored = await queues.restore(video);
-  const factor = video.status === "queued" && !restored ? waitsFactor : 1;
-  await ledger.hold(video, clock.now() + factor * fleet.timings.graceMs);
+  await ledger.hold(video, clock.now() + fleet.timings.graceMs);
   return restored;
 }
 
 async function serveOrRestore(video: Video, parts: SweepParts): Promise<boolean> {
-  if (isFinal(video.status)) return restore(video, parts);
+  if (isFinal(video.status)) {
+    await parts.ledger.putOff(video.id, null);
+    return false;
+  }
+  if (serves(parts.fleet, video)) return restore(video, parts);
   if (video.status === "queued" && (await serveElsewhere(video, parts))) return true;
   parts.facts.emit("laneUnserved", { lane: video.lane, video: video.id });
   return restore(video, parts);
@@ -107,8 +117,10 @@ async function serveElsewhere(video: Video, { ledger, queues, facts, fleet }: Sw
 
 /** Tells of renders that are overdue and of files at risk, once each. */
 async function raiseAlarms({ ledger, facts, clock }: SweepParts): Promise<void> {
-  for (const id of await ledger.alarming(clock.now(), pageLength)) {
-    const video = await readOrSetAside(id, { ledger, facts, clock });
+  const ids = await ledger.alarming(clock.now(), pageLength);
+  const records = await ledger.readAll(ids);
+  for (const [at, id] of ids.entries()) {
+    const video = await readable(id, records[at], { ledger, facts, clock });
     const told = video && alarmOf(video, clock.now());
     if (!told) await ledger.silence(id);
     else if (await ledger.raise(video, told.alarm)) facts.emit("alarm", { video, ...told });
@@ -135,18 +147,15 @@ async function abandonUploads({ redis, keys, storage, clock }: SweepParts): Prom
   await storage.abandonUploads(clock.now() - uploadLifeMs);
 }
 
-async function readOrSetAside(
+/** A record that cannot be read is left alone for a day, and told of; one that is gone is due no more. */
+async function readable(
   id: VideoId,
+  record: Video | CorruptRecordError | undefined,
   { ledger, facts, clock }: Pick<SweepParts, "ledger" | "facts" | "clock">,
 ): Promise<Video | undefined> {
-  try {
-    const video = await ledger.read(id);
-    if (!video) await ledger.putOff(id, null);
-    return video;
-  } catch (error) {
-    if (!(error instanceof CorruptRecordError)) throw error;
-    facts.emit("setAside", { what: "record", id, reason: error.message });
-    await ledger.putOff(id, clock.now() + DAY);
-    return undefined;
-  }
+  if (!record) await ledger.putOff(id, null);
+  if (!(record instanceof CorruptRecordError)) return record;
+  facts.emit("setAside", { what: "record", id, reason: record.message });
+  await ledger.putOff(id, clock.now() + DAY);
+  return undefined;
 }

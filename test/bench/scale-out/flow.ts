@@ -56,7 +56,8 @@ export interface FlowInput {
   readonly atOnce: number;
   /** Stored before anything is measured. */
   readonly before: number;
-  readonly lives: number;
+  /** How long is measured, in ms. */
+  readonly forMs: number;
 }
 
 /** What those lives took. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type Engine, openEngine, openFleet, producerOn, startWorker } from "@reelq/engine";
 import { sweep } from "../../../packages/engine/src/sweep.ts";
 import { asChild } from "../frame/child.ts";
@@ -8,7 +9,7 @@ import { redisWork, workBetween } from "./redis-work.ts";
 import { timedUpstream } from "./timed-upstream.ts";
 
 /** One process that asks for videos and carries them, each that is stored followed by another one. */
-asChild(async ({ redisUrl, concurrency, atOnce, before, lives }: FlowInput): Promise<Flow> => {
+asChild(async ({ redisUrl, concurrency, atOnce, before, forMs }: FlowInput): Promise<Flow> => {
   const engine = openEngine({ redisUrl, fleet: openFleet(flowFleet), storage: instantStorage(), patient: true });
   const producer = producerOn(engine);
   const upstream = await timedUpstream();
@@ -18,15 +19,15 @@ asChild(async ({ redisUrl, concurrency, atOnce, before, lives }: FlowInput): Pro
   let asked = 0;
   const ask = () =>
     producer.create({ fields: { model: instantModel, prompt: `a dog runs past queue ${(asked += 1)}` } }, caller);
-  const [begun, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const begun = Promise.withResolvers<void>();
+  const failed = Promise.withResolvers<never>();
   let stored = 0;
   engine.facts.on("moved", ({ video }) => {
-    if (video.status === "failed") ended.reject(new Error(JSON.stringify(video.failure)));
+    if (video.status === "failed") failed.reject(new Error(JSON.stringify(video.failure)));
     if (video.status !== "stored") return;
     stored += 1;
     if (stored === before) begun.resolve();
-    if (stored === before + lives) ended.resolve();
-    ask().catch(ended.reject);
+    ask().catch(failed.reject);
   });
   const queued = async () => (await engine.ledger.counts()).queued;
 
@@ -38,14 +39,14 @@ asChild(async ({ redisUrl, concurrency, atOnce, before, lives }: FlowInput): Pro
     doubtPolicy: "hold",
   });
   await Promise.all(Array.from({ length: atOnce }, ask));
-  await Promise.race([begun.promise, ended.promise]);
+  await Promise.race([begun.promise, failed.promise]);
   const queuedBefore = await queued();
   const looksBefore = upstream.asked.looks;
   const storedBefore = stored;
   const workBefore = await redisWork(engine.redis);
   const cpuBefore = ownCpuSeconds();
   const startedAt = performance.now();
-  await ended.promise;
+  await Promise.race([delay(forMs), failed.promise]);
   const seconds = (performance.now() - startedAt) / 1_000;
   const cpuSeconds = ownCpuSeconds() - cpuBefore;
   const done = stored - storedBefore;
@@ -58,7 +59,8 @@ asChild(async ({ redisUrl, concurrency, atOnce, before, lives }: FlowInput): Pro
   return { lives: done, seconds, cpuSeconds, looks, redis, queued: [queuedBefore, queuedAfter], question, hiccups };
 });
 
-const askedAbout = 150;
+/** As many as are queued where they are few. */
+const askedAbout = 800;
 
 /** One short pass of the sweep, over the oldest ones alone. */
 async function askAsSweep(engine: Engine): Promise<Question> {
@@ -68,10 +70,10 @@ async function askAsSweep(engine: Engine): Promise<Question> {
   // So late that those are late again that were asked about just now.
   const now = clock.now() + 3 * fleet.timings.graceMs;
   let videos = 0;
-  const overdue = async (before: number) => {
-    const ids = await ledger.overdue(before, askedAbout);
-    videos += ids.length;
-    return ids;
+  const overdue = async (before: number, limit: number) => {
+    const page = videos < askedAbout ? await ledger.overdue(before, limit) : [];
+    videos += page.length;
+    return page;
   };
   const workBefore = await redisWork(redis);
   const startedAt = performance.now();

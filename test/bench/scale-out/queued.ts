@@ -10,11 +10,14 @@ export type QueuedIn = "a full lane beside it" | "its own lane";
 /** From then on the sweep asks what keeps a queued video: 15 s of grace, and a little. */
 const suspiciousMs = 16_000;
 
+/** Stored before anything is measured. */
+const warmUp = 500;
+
 /** Flowing at once where the queue is another lane's. */
 const atOnce = 200;
 
 /** Lets videos flow while so many others are queued, and have been for a while. */
-export async function flowPast(queued: number, where: QueuedIn, lives: number, concurrency: number): Promise<Flow> {
+export async function flowPast(queued: number, where: QueuedIn, forMs: number, concurrency: number): Promise<Flow> {
   const server = await startRedis();
   try {
     const isOwn = where === "its own lane";
@@ -30,8 +33,8 @@ export async function flowPast(queued: number, where: QueuedIn, lives: number, c
       redisUrl: server.url,
       concurrency,
       atOnce: isOwn ? 0 : atOnce,
-      before: Math.round(lives / 4),
-      lives,
+      before: warmUp,
+      forMs,
     };
     const flow = await inChild<Flow>(import.meta.resolve("./past-a-queue.ts"), input);
     const fewest = Math.min(...flow.queued);
