@@ -9,7 +9,7 @@ import type { Status, VideoId } from "@reelq/contract";
 import { keysFor } from "@reelq/engine";
 import { openReelq, type Videos } from "@reelq/sdk";
 import { Redis } from "ioredis";
-import { nodeOptions } from "../../apps/cli/src/child.ts";
+import { nodeOf } from "../../apps/cli/src/child.ts";
 import { quickTimings, tinyModel, tinyModels } from "./engine.ts";
 import type { TestRedis } from "./redis.ts";
 
@@ -38,9 +38,10 @@ export interface App {
 const mainOf = (app: AppName): string => fileURLToPath(new URL(`../../apps/${app}/src/main.ts`, import.meta.url));
 
 export function startApp(app: AppName, { args = [], cwd, env = {} }: AppOptions = {}): App {
-  const child = spawn(process.execPath, [...(app === "cli" ? [] : nodeOptions[app]), mainOf(app), ...args], {
+  const node = app === "cli" ? undefined : nodeOf[app];
+  const child = spawn(process.execPath, [...(node?.options ?? []), mainOf(app), ...args], {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
-    env: { ...cleanEnvironment(), ...env },
+    env: { ...node?.environment, ...cleanEnvironment(), ...env },
     ...(cwd === undefined ? {} : { cwd }),
   });
   const { output, said } = listenTo(child, app);

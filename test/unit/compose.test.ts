@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { settings } from "@reelq/service";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { nodeOptions } from "../../apps/cli/src/child.ts";
+import { nodeOf } from "../../apps/cli/src/child.ts";
 import { readApiEnvironment } from "../../apps/api/src/env.ts";
 import { readSimulatorEnvironment } from "../../apps/simulator/src/env.ts";
 import { readWorkerEnvironment } from "../../apps/worker/src/env.ts";
@@ -46,9 +46,11 @@ describe("the compose file", () => {
   });
 
   test("names no setting that does not exist", () => {
-    const known = new Set(Object.values(settings).map(({ variable }) => variable));
-    for (const name of ["api", "worker"] as const)
+    const ofReelq = Object.values(settings).map(({ variable }) => variable);
+    for (const name of ["api", "worker"] as const) {
+      const known = new Set([...ofReelq, ...Object.keys(nodeOf[name].environment)]);
       expect(Object.keys(services[name].environment).filter((variable) => !known.has(variable))).toEqual([]);
+    }
   });
 
   test.each(Object.keys(given))("says what to do where %s is not set", (name) => {
@@ -68,10 +70,12 @@ describe("the compose file", () => {
 
   test("runs commands whose files exist, with what `reelq` tells their Node", () => {
     expect(ours.map(([name]) => name).toSorted()).toEqual(["api", "simulator", "worker"]);
-    for (const [name, { command }] of ours) {
+    for (const [name, { command, environment }] of ours) {
       const [node, ...rest] = command;
       expect(node).toBe("node");
-      expect(rest.slice(0, -1)).toEqual(nodeOptions[name as keyof typeof nodeOptions]);
+      const told = nodeOf[name as keyof typeof nodeOf];
+      expect(rest.slice(0, -1)).toEqual(told.options);
+      expect(environment).toMatchObject(told.environment);
       expect(existsSync(rootOf(rest.at(-1) ?? ""))).toBe(true);
     }
   });
