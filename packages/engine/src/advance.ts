@@ -179,6 +179,15 @@ export const staysPut = (video: Video, move: Move): boolean =>
   move.place === "keep" &&
   (Object.keys(move) as (keyof Move)[]).every((said) => ofEachMove.has(said));
 
+/** Whether it has to do with a queue, with leave to send, or with what a POST brought. */
+export const touchesLane = ({ waited, status, leave, pulse, restLane, task }: Move): boolean =>
+  waited === true ||
+  status === "queued" ||
+  task !== undefined ||
+  leave !== undefined ||
+  pulse !== undefined ||
+  restLane !== undefined;
+
 /** All that `stay.lua` knows of; whatever else a move is told is `advance.lua`'s. */
 const ofEachMove: ReadonlySet<keyof Move> = new Set<keyof Move>([
   "id",

@@ -12,7 +12,7 @@ import {
   type VideoIn,
 } from "@reelq/contract";
 import type { Redis } from "ioredis";
-import { type Advance, type AdvanceOptions, advanceOf, moveOf, staysPut } from "./advance.ts";
+import { type Advance, type AdvanceOptions, advanceOf, moveOf, staysPut, touchesLane } from "./advance.ts";
 import { isLoose, poolOf } from "./batches/pool.ts";
 import { positionsOf } from "./money.ts";
 import { type Clock, DAY, MINUTE } from "./clock.ts";
@@ -278,8 +278,11 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
       const { batch } = written;
       if (staysPut(video, move)) {
         const stays = [keys.video(video.id), keys.due, keys.alarms, keys.breaker(lane.upstream)];
-        return advanceOf(await scripts.stay(stays, [JSON.stringify(move), recordText(written)]), written);
+        const { id, had, due, alarm, health } = move;
+        const said = JSON.stringify({ id, had, due, alarm, health });
+        return advanceOf(await scripts.stay(stays, [said, recordText(written)]), written);
       }
+      const isCounted = batch !== undefined || scopes.length > 0;
       const reply = await scripts.advance(
         [
           keys.video(video.id),
@@ -288,20 +291,24 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
           keys.due,
           keys.events,
           keys.places(lane.upstream),
-          keys.rest(lane),
-          task ? keys.task(task.upstream, task.id) : keys.video(video.id),
           keys.alarms,
-          keys.sent(lane),
           keys.counters,
-          keys.recentTasks(lane.upstream),
-          keys.waiting(lane),
-          keys.waiting(written.lane),
           keys.olderPlaces(lane.upstream),
-          keys.accountSent(lane.upstream),
-          keys.cap(lane),
           keys.breaker(lane.upstream),
-          keys.accountCap(lane.upstream),
-          ...(batch || scopes.length > 0
+          ...(isCounted || touchesLane(move)
+            ? [
+                keys.waiting(lane),
+                keys.waiting(written.lane),
+                keys.rest(lane),
+                keys.sent(lane),
+                keys.accountSent(lane.upstream),
+                keys.cap(lane),
+                keys.accountCap(lane.upstream),
+                task ? keys.task(task.upstream, task.id) : keys.video(video.id),
+                keys.recentTasks(lane.upstream),
+              ]
+            : []),
+          ...(isCounted
             ? [
                 batch ? keys.batch(batch.id) : keys.video(video.id),
                 keys.batchNews,

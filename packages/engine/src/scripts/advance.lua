@@ -1,10 +1,12 @@
 -- Moves a video on by compare-and-set: record, indexes, due time, alarm, lane, breaker, task owner and event together.
 -- KEYS 1 record  2 index of the status it leaves  3 index of the status it enters  4 due  5 events
---      6 the account's places  7 why the lane rests  8 owner of the task (used only if `task` is given)
---      9 alarms  10 the lane's leaves of the last minute  11 counters  12 the upstream's latest tasks
---      13 those that wait in the lane it leaves  14 those that wait in the lane it enters (the same but for a change of lane)
---      15 the account's places as older versions kept them  16 the account's leaves of the last minute
---      17 what the lane learned of its cap  18 the upstream's breaker  19 what the account's lanes together learned of its cap
+--      6 the account's places  7 alarms  8 counters  9 the account's places as older versions kept them
+--      10 the upstream's breaker
+--      and of moves that are not only looks, or what follows from them, what a POST, a queue and a task need:
+--      11 those that wait in the lane it leaves  12 those that wait in the lane it enters (the same but for a change of lane)
+--      13 why the lane rests  14 the lane's leaves of the last minute  15 the account's
+--      16 what the lane learned of its cap  17 what the account's lanes together learned of its cap
+--      18 owner of the task (used only if `task` is given)  19 the upstream's latest tasks
 --      and where the video is a batch's or its money moves (else the record again, or nothing):
 --      20 its batch  21 clips that have ended  22, 23 the pools of its batch that it leaves and enters, or would
 --      24 the pools of its batch  25 open batches  26 the journal of money  27 all scopes of money
@@ -19,8 +21,8 @@
 local move = cjson.decode(ARGV[1])
 local id = move.id
 local lane = {
-  places = KEYS[6], model = move.model, rest = KEYS[7], lane_sent = KEYS[10],
-  account_sent = KEYS[16], cap = KEYS[17], breaker = KEYS[18], account_cap = KEYS[19],
+  places = KEYS[6], model = move.model, rest = KEYS[13], lane_sent = KEYS[14],
+  account_sent = KEYS[15], cap = KEYS[16], breaker = KEYS[10], account_cap = KEYS[17],
 }
 -- The caps of the configuration, and the batch's own, which a person may change at any time.
 local function caps_with_own(asked)
@@ -31,7 +33,7 @@ end
 local head = redis.call('GETRANGE', KEYS[1], 0, 15)
 if head == '' then return { 'missing' } end
 if string.match(head, '^(%d+) ') ~= move.had then return { 'changed' } end
-if move.place ~= 'keep' then take_over_places(KEYS[15], KEYS[6], string.sub(KEYS[1], 1, -#id - 1)) end
+if move.place ~= 'keep' then take_over_places(KEYS[9], KEYS[6], string.sub(KEYS[1], 1, -#id - 1)) end
 local first_scope = 28
 local is_breaker_open
 if move.leave then
@@ -50,12 +52,12 @@ if move.batch and move.batch.key then
   redis.call('HSET', KEYS[28], move.batch.key, id)
 end
 if move.task then
-  if redis.call('SETNX', KEYS[8], id) == 0 then
-    local owner = redis.call('GET', KEYS[8])
+  if redis.call('SETNX', KEYS[18], id) == 0 then
+    local owner = redis.call('GET', KEYS[18])
     if owner ~= id then return { 'owned', owner } end
   end
-  redis.call('ZADD', KEYS[12], move.at, move.task)
-  redis.call('ZREMRANGEBYRANK', KEYS[12], 0, -51)
+  redis.call('ZADD', KEYS[19], move.at, move.task)
+  redis.call('ZREMRANGEBYRANK', KEYS[19], 0, -51)
 end
 if move.leave then
   leave_given(lane, move.leave, move.rateWindowMs, id .. ' ' .. move.had)
@@ -86,8 +88,8 @@ if KEYS[2] ~= KEYS[3] then
   redis.call('ZADD', KEYS[3], '0', id)
 end
 local waits = move.status == 'queued' and not move.turn
-if move.waited and (KEYS[13] ~= KEYS[14] or not waits) then redis.call('ZREM', KEYS[13], id) end
-if waits then redis.call('ZADD', KEYS[14], '0', id) end
+if move.waited and (KEYS[11] ~= KEYS[12] or not waits) then redis.call('ZREM', KEYS[11], id) end
+if waits then redis.call('ZADD', KEYS[12], '0', id) end
 if move.postings then post_money(move.postings, first_scope, KEYS[26], KEYS[27], move) end
 local paused
 if move.batch then
@@ -103,9 +105,9 @@ if move.batch then
   paused = batch_counts(KEYS[20], { news = KEYS[21], open = KEYS[25], events = KEYS[5] }, move.batch, move.at)
 end
 if move.due then redis.call('ZADD', KEYS[4], move.due, id) else redis.call('ZREM', KEYS[4], id) end
-if move.alarm == 'none' then redis.call('ZREM', KEYS[9], id)
-elseif move.alarm ~= 'keep' then redis.call('ZADD', KEYS[9], move.alarm, id) end
-if move.counter then redis.call('HINCRBY', KEYS[11], move.counter, 1) end
+if move.alarm == 'none' then redis.call('ZREM', KEYS[7], id)
+elseif move.alarm ~= 'keep' then redis.call('ZADD', KEYS[7], move.alarm, id) end
+if move.counter then redis.call('HINCRBY', KEYS[8], move.counter, 1) end
 if not move.events then return { 'moved', '', breaker, paused or '' } end
 local event = redis.call('XADD', KEYS[5], 'MAXLEN', '~', move.events, '*',
   'project', move.project, 'video', id, 'version', move.gets, 'status', move.status, 'at', move.at)
