@@ -264,11 +264,15 @@ describe.concurrent("a look that finds it running", () => {
     const next = looked(bench, id, 3);
     const copy = { name: "copy", data: { video: id, version: begun.reminder } };
     await poll.addBulk(Array.from({ length: 5 }, () => copy));
+    // Under its very id, where another stage works.
+    const download = bench.engine.queues.all.find(({ name }) => name === "download")!;
+    await download.add("copy", {}, { jobId: reminderId(begun) });
     await next;
 
     const now = await bench.read(id);
     expect(now.reminder).toBeGreaterThan(begun.reminder);
     expect((await idsIn(bench)).filter((job) => job !== reminderId(begun))).toEqual([reminderId(now)]);
+    expect(await download.getJobCountByTypes("delayed", "waiting", "active")).toBe(0);
   });
 
   test("while somebody else looked because of the same reminder leaves it for the next one", async (context) => {

@@ -273,6 +273,36 @@ test("a final video that was left among the due is taken out", async () => {
   expect(await ledger.read(video.id)).toEqual(cancelled);
 });
 
+test("what lies under a reminder's key and is none keeps nobody else from being reminded", async () => {
+  const bench = await sleepingBench();
+  const [odd, lost] = (await createMany(bench, 2)) as [Video, Video];
+  const { queues, redis: connection, facts } = bench.engine;
+  const queue = queues.queueFor(odd)!;
+  await queue.remove(reminderId(odd));
+  await connection.set(queue.toKey(reminderId(odd)), "a text");
+  await queue.remove(reminderId(lost));
+  const swept = recorded(facts, "swept");
+
+  await bench.sweepAfter(MINUTE);
+
+  expect(swept.map(({ reminded }) => reminded)).toEqual([[lost.id]]);
+});
+
+test("a record that is empty, or is no text, is set aside and stays due", async () => {
+  const bench = await sleepingBench();
+  const [empty, other] = (await createMany(bench, 2)) as [Video, Video];
+  const { keys, redis: connection, facts } = bench.engine;
+  await connection.set(keys.video(empty.id), "");
+  await connection.del(keys.video(other.id));
+  await connection.hset(keys.video(other.id), { status: "queued" });
+  const setAside = recorded(facts, "setAside");
+
+  await bench.sweepAfter(MINUTE);
+
+  expect(setAside.map(({ id }) => id).toSorted()).toEqual([empty.id, other.id].toSorted());
+  expect(await connection.zcard(keys.due)).toBe(2);
+});
+
 test("of several that sweep at the same time one does", async () => {
   const bench = await sleepingBench();
   const video = await bench.create("one");

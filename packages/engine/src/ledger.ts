@@ -369,15 +369,22 @@ export function openLedger(redis: Redis, keys: Keys, clock: Clock): Ledger {
 
     async readAll(ids) {
       const texts = ids.length > 0 ? await redis.mget(ids.map(keys.video)) : [];
-      return ids.map((id, at) => {
-        const text = texts[at];
-        try {
-          return text ? parseRecord(id, text) : undefined;
-        } catch (error) {
-          if (error instanceof CorruptRecordError) return error;
-          throw error;
-        }
-      });
+      return Promise.all(
+        ids.map(async (id, at) => {
+          const text = texts[at] ?? null;
+          // MGET takes what is no text for missing.
+          if (text === null)
+            return (await redis.exists(keys.video(id))) === 1
+              ? new CorruptRecordError(id, "it is no text.")
+              : undefined;
+          try {
+            return parseRecord(id, text);
+          } catch (error) {
+            if (error instanceof CorruptRecordError) return error;
+            throw error;
+          }
+        }),
+      );
     },
 
     async putOffStanding(videos) {

@@ -44,6 +44,9 @@ export const needsReminder = (video: Video): boolean =>
 /** The video's id and the record's own counter: the same reminder twice is one job, the next one is another. */
 export const reminderId = ({ id, reminder }: Video): string => `${id}.${reminder}`;
 
+/** Whether a video in its status is looked at by this stage. */
+export const isLookedAtBy = (stage: StageName, { status }: Video): boolean => stageOf[status] === stage;
+
 /** Whether a move that one reminder brought about leaves the same one for the next look. */
 export const goesOn = (video: Video, next: Video): boolean =>
   video.status === next.status && stageOf[next.status] === "poll";

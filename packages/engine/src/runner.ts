@@ -8,7 +8,7 @@ import type { AdvanceOptions, BreakerChange } from "./advance.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Finished } from "./learned.ts";
 import { type HeldBack, type Obstacle, sayObstacle } from "./obstacle.ts";
-import { goesOn, needsReminder, type Queues, type Reminder } from "./queues.ts";
+import { goesOn, isLookedAtBy, needsReminder, type Queues, type Reminder } from "./queues.ts";
 import type { Shares } from "./shares.ts";
 import type { StageContext } from "./stages/context.ts";
 import { download } from "./stages/download.ts";
@@ -67,7 +67,9 @@ export async function run(reminder: Reminder, stage: StageName, parts: RunnerPar
   const release = holdWhileRunning(video, parts);
   try {
     const verdict = await conclude(video, context);
-    return verdict ? await apply(video, verdict, parts, reminder.isCopy ? undefined : reminder) : done;
+    // What somebody copied, perhaps into another queue, does not go on beside the one that the ledger knows.
+    const standing = reminder.isCopy || !isLookedAtBy(stage, video) ? undefined : reminder;
+    return verdict ? await apply(video, verdict, parts, standing) : done;
   } finally {
     release();
     giveBack();
@@ -180,7 +182,7 @@ async function write(
 async function untilNext(reminder: Reminder, { ledger, context }: RunnerParts): Promise<Afterwards> {
   const video = await ledger.read(reminder.video);
   if (video?.reminder !== reminder.version || !needsReminder(video)) return done;
-  return { kind: "delay", delayMs: Math.max(0, video.dueAt - context.clock.now()) };
+  return { kind: "delay", delayMs: Math.max(SECOND, video.dueAt - context.clock.now()) };
 }
 
 /**

@@ -9,8 +9,9 @@ local lost, later = {}, {}
 for number, id in ipairs(ids) do
   local arg = (number - 1) * 3
   if tonumber(due[number] or '') == tonumber(ARGV[arg + 2]) then
-    local job = redis.call('HMGET', KEYS[number + 1], 'timestamp', 'finishedOn')
-    if not job[1] or job[2] then
+    -- Where somebody put something else under its key, that is in the way of a new one too.
+    local job = redis.pcall('HMGET', KEYS[number + 1], 'timestamp', 'finishedOn')
+    if not job.err and (not job[1] or job[2]) then
       lost[#lost + 1] = number
     else
       later[#later + 1] = ARGV[arg + 3]
