@@ -1,10 +1,12 @@
 import {
+  coreOf,
   type Lane,
   newVideoId,
   noSetbacks,
   recordSchemaVersion,
   type Status,
   type Task,
+  type Video,
   type VideoCore,
   type VideoIn,
 } from "@reelq/contract";
@@ -36,22 +38,7 @@ export function aVideo<S extends Status>(status: S, facts: Partial<VideoIn<S>> =
 
 /** The same video in its next status: what a stage would write. */
 export function inStatus<S extends Status>(video: VideoCore, status: S, facts: Partial<VideoIn<S>> = {}): VideoIn<S> {
-  const { schema, id, version, reminder, project, request, lane, createdAt, updatedAt, dueAt, attempts, setbacks } =
-    video;
-  const core = {
-    schema,
-    id,
-    version,
-    reminder,
-    project,
-    request,
-    lane,
-    createdAt,
-    updatedAt,
-    dueAt,
-    attempts,
-    setbacks,
-  };
+  const { batch: _, webhook: __, ...core } = coreOf(video as Video);
   return { ...core, status, ...proper(status), ...facts } as unknown as VideoIn<S>;
 }
 

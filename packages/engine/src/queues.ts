@@ -13,8 +13,6 @@ export interface Reminder {
   readonly video: VideoId;
   /** Of the record, when the reminder was made. */
   readonly version: number;
-  /** Somebody added it under an id of their own: it is heard, and does not go on beside the one that the ledger knows. */
-  readonly isCopy: boolean;
 }
 
 /** The queue's name for a lane: what Bull Board shows. One queue a lane, because a rate limit stops a whole queue. */
@@ -44,9 +42,6 @@ export const needsReminder = (video: Video): boolean =>
 /** The video's id and the record's own counter: the same reminder twice is one job, the next one is another. */
 export const reminderId = ({ id, reminder }: Video): string => `${id}.${reminder}`;
 
-/** Whether a video in its status is looked at by this stage. */
-export const isLookedAtBy = (stage: StageName, { status }: Video): boolean => stageOf[status] === stage;
-
 /** Whether a move that one reminder brought about leaves the same one for the next look. */
 export const goesOn = (video: Video, next: Video): boolean =>
   video.status === next.status && stageOf[next.status] === "poll";
@@ -54,10 +49,9 @@ export const goesOn = (video: Video, next: Video): boolean =>
 /** What a job reminds of. Its data says it where an older version made it, or a person did, under another id. */
 export function reminderOf({ id, data }: { readonly id?: unknown; readonly data: unknown }): Reminder | undefined {
   const { video, version } = (data ?? {}) as { video?: unknown; version?: unknown };
-  if (typeof video === "string" && isVideoId(video) && typeof version === "number")
-    return { video, version, isCopy: id !== `${video}.${version}` };
+  if (typeof video === "string" && isVideoId(video) && typeof version === "number") return { video, version };
   const [, named = "", number] = /^([^.]+)\.(\d+)$/.exec(String(id)) ?? [];
-  return isVideoId(named) ? { video: named, version: Number(number), isCopy: false } : undefined;
+  return isVideoId(named) ? { video: named, version: Number(number) } : undefined;
 }
 
 export interface Queues {

@@ -8,7 +8,7 @@ import type { AdvanceOptions, BreakerChange } from "./advance.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Finished } from "./learned.ts";
 import { type HeldBack, type Obstacle, sayObstacle } from "./obstacle.ts";
-import { goesOn, isLookedAtBy, needsReminder, type Queues, type Reminder } from "./queues.ts";
+import { goesOn, needsReminder, type Queues, type Reminder } from "./queues.ts";
 import type { Shares } from "./shares.ts";
 import type { StageContext } from "./stages/context.ts";
 import { download } from "./stages/download.ts";
@@ -46,8 +46,11 @@ const longestRestMs = 5 * SECOND;
 
 const done: Afterwards = { kind: "done" };
 
-/** Runs one reminder: reads the record, asks the stage of its status, and writes what the stage concluded. */
-export async function run(reminder: Reminder, stage: StageName, parts: RunnerParts): Promise<Afterwards> {
+/**
+ * Runs one reminder: reads the record, asks the stage of its status, and writes what the stage concluded.
+ * @param key Redis's, of the job that reminded
+ */
+export async function run(reminder: Reminder, key: string, stage: StageName, parts: RunnerParts): Promise<Afterwards> {
   const { ledger, context } = parts;
   const { facts } = context;
   let video: Video | undefined;
@@ -67,8 +70,8 @@ export async function run(reminder: Reminder, stage: StageName, parts: RunnerPar
   const release = holdWhileRunning(video, parts);
   try {
     const verdict = await conclude(video, context);
-    // What somebody copied, perhaps into another queue, does not go on beside the one that the ledger knows.
-    const standing = reminder.isCopy || !isLookedAtBy(stage, video) ? undefined : reminder;
+    // What somebody copied, under another id or into another queue, does not go on beside the one that the ledger knows.
+    const standing = parts.queues.reminderKey(video) === key ? reminder : undefined;
     return verdict ? await apply(video, verdict, parts, standing) : done;
   } finally {
     release();

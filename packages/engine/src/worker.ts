@@ -220,7 +220,7 @@ async function handle(
     return "set aside: not a reminder";
   }
   const startedAt = performance.now();
-  const afterwards = await run(reminder, stage, parts);
+  const afterwards = await run(reminder, worker.toKey(job.id ?? ""), stage, parts);
   facts.emit("ran", { stage, durationMs: performance.now() - startedAt });
   switch (afterwards.kind) {
     case "done":
